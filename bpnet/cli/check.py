@@ -1,0 +1,121 @@
+"""``bpnet check``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bpnet.cli.command import load_document, load_experiment
+from bpnet.cli.console import Console
+
+if TYPE_CHECKING:
+    from bpnet.experiment import Experiment
+
+
+def check(
+    console: Console,
+    config: Annotated[
+        str,
+        typer.Argument(metavar="CONFIG", help="The config, or - for stdin.", show_default=False),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
+    ] = None,
+) -> None:
+    """Validate CONFIG; show it resolved, the data it found, the layers and the memory."""
+    experiment = load_experiment(load_document(config, list(overrides or [])), console)
+    summary = describe(experiment)
+    if console.as_json:
+        console.json(summary)
+        return
+    if console.quiet:
+        return
+    console.out(experiment.resolved().rstrip())
+    console.out()
+    _show_data(summary, console)
+    console.out()
+    _show_layers(summary, console)
+    console.out()
+    console.out("the config is valid")
+
+
+def describe(experiment: Experiment) -> dict[str, Any]:
+    """Return all that `check` shows, as JSON values."""
+    from bpnet.config.schema import plain_config
+
+    data, state = experiment.data, experiment.state
+    arena = state.network.arena
+    layers = []
+    for name, layer, shape in state.network.walk():
+        prefix = f"{name}."
+        own = [p for p in arena.params.values() if p.name.rpartition(".")[0] == name]
+        nested = any(p.name.startswith(prefix) for p in arena.params.values()) and not own
+        layers.append(
+            {
+                "layer": name,
+                "type": layer.type,
+                "output": list(shape),
+                "parameters": None if nested else sum(p.size for p in own),
+            }
+        )
+    return {
+        "config": plain_config(experiment.config),
+        "data": {
+            "sources": data.sources,
+            "columns": data.columns,
+            "splits": {name: len(dataset.x) for name, dataset in data.datasets.items()},
+            "input": list(data.features.shape),
+            "target": data.target_text,
+            "notes": data.notes,
+        },
+        "layers": layers,
+        "parameters": arena.size,
+        "steps_per_epoch": state.batches.steps,
+        "memory_bytes": experiment.memory(),
+    }
+
+
+def _show_data(summary: dict[str, Any], console: Console) -> None:
+    data = summary["data"]
+    columns = data["columns"]
+    if columns:
+        shown = columns if len(columns) <= 30 else [*columns[:15], *columns[-5:]]
+        title = "" if shown is columns else f" (20 of {len(columns)} shown)"
+        console.table(
+            ["column", "holds", "part", "missing"],
+            [[c["name"], _holds(c), c["part"], c["missing"] or ""] for c in shown],
+            title=f"data{title}",
+            right=(3,),
+        )
+    splits = ", ".join(f"{name} {rows}" for name, rows in data["splits"].items())
+    console.out(f"rows: {splits}; target: {data['target']}")
+
+
+def _holds(column: dict[str, Any]) -> str:
+    return "numbers" if column["kind"] == "number" else f"{column['values']} categories"
+
+
+def _show_layers(summary: dict[str, Any], console: Console) -> None:
+    rows = [
+        [
+            entry["layer"],
+            entry["type"],
+            " x ".join(map(str, entry["output"])),
+            "" if entry["parameters"] is None else f"{entry['parameters']:,}",
+        ]
+        for entry in summary["layers"]
+    ]
+    given = " x ".join(map(str, summary["data"]["input"]))
+    console.table(
+        ["layer", "type", "output", "parameters"],
+        [["input", "", given, ""], *rows],
+        title="network",
+        right=(3,),
+    )
+    memory = summary["memory_bytes"] / 2**20
+    console.out(
+        f"{summary['parameters']:,} parameters, {summary['steps_per_epoch']} steps an epoch, "
+        f"about {memory:,.1f} MiB of arrays"
+    )

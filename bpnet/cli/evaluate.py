@@ -1,0 +1,130 @@
+"""``bpnet eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bpnet.cli import threads
+from bpnet.cli.console import Console, number
+from bpnet.errors import CheckFailedError, UsageError
+
+if TYPE_CHECKING:
+    from bpnet.scoring import Report
+
+SPLITS = ("train", "val", "test")
+
+
+def evaluate(
+    console: Console,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A run directory, or a model.safetensors.", show_default=False
+        ),
+    ],
+    split: Annotated[
+        str | None, typer.Option(help="train, val or test; by default test, or else val.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="PATH", help="A file to evaluate on instead.")
+    ] = None,
+    checkpoint: Annotated[
+        str, typer.Option(metavar="best|last|PATH", help="Which weights to evaluate.")
+    ] = "best",
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=VALUE", help="Exit with 6 if METRIC is worse than VALUE."),
+    ] = None,
+) -> None:
+    """Score a trained network on a split or a file: metrics, confusion matrix or residuals."""
+    limits = [_limit(text) for text in fail_under or []]
+    if split is not None and data is not None:
+        raise UsageError("give either --split or --data, not both")
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"--split: expected train, val or test, received '{split}'")
+    threads.choose()
+    from bpnet import model, scoring
+
+    loaded = model.load(run)
+    if checkpoint != "best":
+        loaded.use_checkpoint(_checkpoint(run, checkpoint))
+    if data is not None:
+        report = scoring.score_file(loaded, data)
+    else:
+        report = scoring.score_split(loaded, split, run)
+    for warning in report.warnings:
+        console.warn(warning)
+    _show(report, console)
+    _enforce(limits, report)
+
+
+def _checkpoint(run: Path, name: str) -> Path:
+    if name != "last":
+        return Path(name)
+    from bpnet.errors import RunError
+    from bpnet.runs import checkpoint
+
+    found = checkpoint.all_of(run)
+    if not found:
+        raise RunError(f"{run}: no checkpoint there")
+    return found[0]
+
+
+def _limit(text: str) -> tuple[str, float]:
+    metric, _, value = text.partition("=")
+    try:
+        return metric, float(value)
+    except ValueError:
+        raise UsageError(f"--fail-under: expected METRIC=VALUE, received '{text}'") from None
+
+
+def _enforce(limits: list[tuple[str, float]], report: Report) -> None:
+    for metric, limit in limits:
+        name = metric.rpartition("/")[2]
+        if name not in report.scores:
+            known = ", ".join(report.scores)
+            raise UsageError(f"--fail-under: '{metric}' is not measured; measured are {known}")
+        value, more = report.scores[name], report.modes[name] == "max"
+        if not (value >= limit if more else value <= limit):
+            side = "below" if more else "above"
+            raise CheckFailedError(f"{report.part}/{name} is {number(value)}, {side} {limit:g}")
+
+
+def _show(report: Report, console: Console) -> None:
+    if console.as_json:
+        console.json(report.as_json())
+        return
+    if console.quiet:
+        return
+    console.out(f"{report.part}: {report.rows} rows of {report.source}")
+    console.table(
+        ["metric", "value"],
+        [[name, number(value)] for name, value in report.scores.items()],
+        right=(1,),
+    )
+    if report.confusion is not None:
+        console.out()
+        _confusion(report, console)
+    for table in (report.class_scores, report.residuals):
+        if table:
+            console.out()
+            header = list(table[0])
+            rows: list[list[Any]] = [
+                [number(v) if isinstance(v, float) else v for v in row.values()] for row in table
+            ]
+            console.table(header, rows, right=range(1, len(header)))
+
+
+def _confusion(report: Report, console: Console) -> None:
+    assert report.confusion is not None
+    names = report.confusion["classes"]
+    if len(names) > 20:
+        console.out(f"confusion matrix of {len(names)} classes: see --json")
+        return
+    rows = [[name, *row] for name, row in zip(names, report.confusion["matrix"], strict=True)]
+    console.table(
+        ["true \\ predicted", *names], rows, title="confusion", right=range(1, len(names) + 1)
+    )

@@ -1,0 +1,149 @@
+"""``bpnet predict``."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from bpnet.cli import threads
+from bpnet.cli.console import Console
+from bpnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from bpnet.data.table import Table, Tensor
+    from bpnet.model import Model
+
+FORMATS = ("csv", "jsonl")
+
+
+def predict(
+    console: Console,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="A run directory, or a model.safetensors.", show_default=False
+        ),
+    ],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="INPUT", help="A file, or - for stdin.", show_default=False),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT", help="A file; default: stdout.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="csv or jsonl; default: by OUT's name, else as INPUT."),
+    ] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="csv, tsv or jsonl, of stdin; default: what it looks like.")
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add the probability of every class.")
+    ] = False,
+) -> None:
+    """Predict each row of INPUT; the target column may be there or not."""
+    if form is not None and form not in FORMATS:
+        raise UsageError(f"--format: expected csv or jsonl, received '{form}'")
+    if input_format not in (None, "csv", "tsv", "jsonl"):
+        raise UsageError(f"--input-format: expected csv, tsv or jsonl, received '{input_format}'")
+    threads.choose()
+    from bpnet import model
+    from bpnet.predictions import Writer
+
+    loaded = model.load(run)
+    if probabilities and loaded.target.kind == "number":
+        raise UsageError("--probabilities: this model predicts numbers, which have none")
+    with _chunks(loaded, source, input_format) as (chunks, found):
+        if console.as_json:
+            form = "json"
+        elif form is None:
+            name = str(output or "").removesuffix(".gz")
+            form = "jsonl" if name.endswith((".jsonl", ".ndjson")) else "csv"
+            if output is None and found == "jsonl":
+                form = "jsonl"
+        with _sink(output) as sink:
+            writer = Writer(loaded, sink, form, probabilities=probabilities)
+            for chunk in chunks:
+                writer.write(chunk)
+            writer.finish()
+    _report(console, writer.rows, writer.dropped, writer.unseen)
+
+
+@contextlib.contextmanager
+def _chunks(
+    model: Model, source: str, form: str | None
+) -> Iterator[tuple[Iterator[Table | Tensor], str]]:
+    """Open the input; yield its rows in chunks, and the format that it has."""
+    from bpnet.data import sources
+
+    kinds, header = model.features.columns, model.config.data.header
+    if source == "-":
+        stream = _Peekable(sys.stdin.buffer)
+        form = form or ("jsonl" if stream.start().lstrip().startswith(b"{") else "csv")
+        yield sources.stream_table(stream, "<stdin>", kinds, form=form, header=header), form
+        return
+    found = sources.form_of(source) if not source.startswith("builtin:") else "builtin"
+    if found in ("csv", "tsv", "txt", "jsonl") and kinds:
+        with sources.open_stream(source, Path()) as (opened, found):
+            yield sources.stream_table(opened, source, kinds, form=found, header=header), found
+        return
+    whole = sources.read_source(
+        source,
+        Path(),
+        kinds=kinds,
+        features=model.config.data.features,
+        target=model.config.data.target,
+        target_required=False,
+        header=header,
+    )
+    yield iter([whole]), found
+
+
+class _Peekable:
+    """A stream whose first bytes can be looked at before they are read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._held = b""
+
+    def start(self) -> bytes:
+        """Return the first bytes, without taking them."""
+        if not self._held:
+            self._held = self._stream.read1(64)  # type: ignore[attr-defined]
+        return self._held
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return what has arrived, at most `size` bytes."""
+        if self._held:
+            held, self._held = self._held[:size] if size > 0 else self._held, b""
+            return held
+        data: bytes = self._stream.read1(size)  # type: ignore[attr-defined]
+        return data
+
+
+@contextlib.contextmanager
+def _sink(output: Path | None) -> Iterator[IO[str]]:
+    """Open the output: stdout, or a file that gets its name when it is complete."""
+    if output is None or str(output) == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    from bpnet.runs import durable
+
+    with durable.growing(output) as file:
+        yield file
+
+
+def _report(console: Console, rows: int, dropped: int, unseen: dict[str, Counter[str]]) -> None:
+    for column, levels in unseen.items():
+        named = ", ".join(f"{level!r} ({count})" for level, count in levels.most_common(5))
+        console.warn(f"column '{column}' has categories that training never saw: {named}")
+    if dropped:
+        console.warn(f"{dropped} of {rows} rows have missing cells and got no prediction")

@@ -1,0 +1,1 @@
+"""From a path to batches: reading, preparing, splitting and batching data."""

@@ -1,0 +1,116 @@
+"""Batches: the rows of each step, gathered into buffers that are used again and again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from bpnet.data.dataset import Dataset
+from bpnet.data.table import Array
+from bpnet.nn.arena import Scratch
+from bpnet.nn.rules import Batch
+from bpnet.streams import stream
+
+
+class Batches:
+    """The batches of every epoch of a training.
+
+    The order of an epoch is a function of the seed and the epoch's number alone, so resuming in
+    the middle of one is an index. A step is one batch, or `accumulate` of them; the last batch
+    of an epoch may be smaller, and its last step may have fewer batches.
+
+    Parameters
+    ----------
+    data
+        The training rows.
+    batch_size
+        Rows in a batch, or ``full`` for all of them.
+    accumulate
+        Batches in a step.
+    shuffle
+        Whether each epoch has an order of its own; else the rows keep theirs.
+    seed
+        Where the random streams start.
+
+    Attributes
+    ----------
+    count
+        Batches in an epoch.
+    steps
+        Steps in an epoch.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        batch_size: int | Literal["full"],
+        *,
+        accumulate: int = 1,
+        shuffle: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.data = data
+        rows = len(data)
+        self.batch_size = rows if batch_size == "full" else min(batch_size, rows)
+        self.accumulate = accumulate
+        self.count = -(-rows // self.batch_size)
+        self.steps = -(-self.count // accumulate)
+        self.shuffle = shuffle and self.count > 1
+        self.seed = seed
+        self._in_order = np.arange(rows)
+        self._whole = Batch(data.x, data.target, data.weight)
+        self._gathered: dict[int, Batch] = {}
+        if self.shuffle:
+            scratch = Scratch(data.x.dtype)
+            for size in (self.batch_size, rows % self.batch_size):
+                self._gathered[size] = _front(scratch, data, size)
+
+    def order(self, epoch: int) -> Array:
+        """Return the rows in the order of an epoch, counted from 0, ``(N,)``."""
+        if not self.shuffle:
+            return self._in_order
+        return stream(self.seed, "shuffle", epoch).permutation(len(self.data))
+
+    def group(self, order: Array, step: int) -> list[Array]:
+        """Return the rows of each batch of a step, counted from 0."""
+        size = self.batch_size
+        first = step * self.accumulate
+        last = min(first + self.accumulate, self.count)
+        return [order[i * size : (i + 1) * size] for i in range(first, last)]
+
+    def gather(self, rows: Array) -> Batch:
+        """Return these rows as a batch, valid until the next call; it must not be changed.
+
+        `rows` is an array that :meth:`group` gave.
+        """
+        size = len(rows)
+        if not self.shuffle:
+            if self.count == 1:
+                return self._whole
+            start = int(rows[0])
+            part = slice(start, start + size)
+            data = self.data
+            weight = data.weight
+            return Batch(data.x[part], data.target[part], None if weight is None else weight[part])
+        data = self.data
+        batch = self._gathered[size]
+        # mode="clip" writes straight into the buffer; "raise" would copy through another one.
+        np.take(data.x, rows, 0, batch.x, "clip")
+        np.take(data.target, rows, 0, batch.target, "clip")
+        if data.weight is not None:
+            np.take(data.weight, rows, 0, batch.weight, "clip")
+        return batch
+
+
+def _front(scratch: Scratch, data: Dataset, size: int) -> Batch:
+    """Return the front of the buffers as a batch of `size` rows."""
+
+    def buffer(name: str, like: Array) -> Array:
+        return scratch(name, (size, *like.shape[1:]), like.dtype)
+
+    return Batch(
+        buffer("x", data.x),
+        buffer("target", data.target),
+        None if data.weight is None else buffer("weight", data.weight),
+    )

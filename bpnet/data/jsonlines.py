@@ -1,0 +1,188 @@
+"""Reading JSON Lines: one object a line, its keys the columns.
+
+Values are numbers, texts, true, false or null. A text is read like a cell of a CSV file: ``"12"``
+is a number, ``"NA"`` is missing. true and false are the categories ``true`` and ``false``; null and
+a key that is absent are missing cells. Arrays and nested objects are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from bpnet.data.cells import EXACT, ColumnCells
+from bpnet.data.lines import TextBlocks, quoted
+from bpnet.data.table import Stream, number_text
+from bpnet.errors import DataError
+
+_NAMES = {dict: "an object", list: "an array", str: "a text", bool: "true or false"}
+_NUMBER_OR_NULL = {float, int, type(None)}
+
+
+class JsonRows:
+    """The rows of a JSON Lines stream, added to columns block by block.
+
+    Parameters
+    ----------
+    stream
+        Where the bytes come from.
+    source
+        What errors call it.
+    new_column
+        Makes the column of a key that none has yet; without it such keys are ignored.
+
+    Attributes
+    ----------
+    names
+        The keys of the first block.
+    notes
+        What the reader decided, for people.
+    """
+
+    def __init__(
+        self, stream: Stream, source: str, new_column: Callable[[str], ColumnCells] | None = None
+    ) -> None:
+        self.source = source
+        self.names: list[str] = []
+        self.notes: list[str] = []
+        self._new_column = new_column
+        self._blocks = TextBlocks(stream, source)
+        self._decode = json.JSONDecoder(
+            object_pairs_hook=_checked, parse_constant=self._constant
+        ).decode
+
+    def blocks(self, columns: dict[str, ColumnCells]) -> Iterator[Sequence[int]]:
+        """Add block after block to the columns, and yield the lines that its rows are on.
+
+        Parameters
+        ----------
+        columns
+            Where the values of each key go; new ones are added to it.
+
+        Raises
+        ------
+        DataError
+            If a line is no object of single values, or a value isn't what its column holds.
+        """
+        rows = 0
+        for text in self._blocks:
+            first = self._blocks.line - text.count("\n")
+            objects, lines = self._objects(text.split("\n")[:-1], first)
+            if not objects:
+                continue
+            if not rows or self._new_column:
+                names = dict.fromkeys(key for row in objects for key in row)
+                self.names = self.names or list(names)
+                self._add_columns(columns, names, rows)
+            for name, column in columns.items():
+                self._add(column, [row.get(name) for row in objects], lines)
+            rows += len(objects)
+            yield lines
+
+    def _objects(self, texts: list[str], first: int) -> tuple[list[dict[str, Any]], Sequence[int]]:
+        """Decode the lines of a block; return its objects and the line of each."""
+        lines: Sequence[int] = range(first, first + len(texts))
+        if not all(texts) or any(text.isspace() for text in texts):
+            lines = [line for line, text in zip(lines, texts, strict=True) if text.strip()]
+            texts = [text for text in texts if text.strip()]
+        if all(text[0] == "{" and text[-1] == "}" for text in texts):
+            # One array of all objects is decoded faster, and shares its keys.
+            try:
+                objects = self._decode(f"[{','.join(texts)}]")
+            except (ValueError, RecursionError):
+                objects = []
+            if len(objects) == len(texts) and all(type(row) is dict for row in objects):
+                return objects, lines
+        return [self._object(t, line) for t, line in zip(texts, lines, strict=True)], lines
+
+    def _object(self, text: str, line: int) -> dict[str, Any]:
+        try:
+            value = self._decode(text.strip())
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"expected one JSON object in this line; at character {error.colno}: {error.msg}",
+                self.source,
+                line,
+            ) from error
+        except RecursionError as error:
+            raise DataError("the object is nested too deeply", self.source, line) from error
+        except ValueError as error:  # an integer of thousands of digits, or from the hooks
+            raise DataError(str(error).split(";")[0], self.source, line) from error
+        if not isinstance(value, dict):
+            found = _NAMES.get(type(value), f"{value}")
+            raise DataError(
+                f'expected an object such as {{"x": 1, "y": 2}}, found {found}', self.source, line
+            )
+        return value
+
+    def _add_columns(
+        self, columns: dict[str, ColumnCells], names: Iterable[str], rows: int
+    ) -> None:
+        for name in names:
+            if name not in columns and self._new_column is not None:
+                columns[name] = self._new_column(name)
+                columns[name].add_missing(rows)
+
+    def _add(self, column: ColumnCells, values: list[Any], lines: Sequence[int]) -> None:
+        types = set(map(type, values))
+        if column.kind != "category" and types <= _NUMBER_OR_NULL and types != {type(None)}:
+            try:
+                numbers = np.array(values, np.float64)  # None becomes NaN
+            except OverflowError:
+                numbers = np.array([np.inf])
+            if not np.fmax.reduce(np.abs(numbers)) >= EXACT:
+                if column.kind is None:
+                    column.decide("number")
+                column.add(numbers)
+                return
+        column.add_texts(
+            [self._text(column.name, v, line) for v, line in zip(values, lines, strict=True)], lines
+        )
+
+    def _text(self, name: str, value: Any, line: int) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float):
+            return number_text(value) if abs(value) < EXACT else repr(value)
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"column {quoted(name)}: {quoted(value)} holds half a character (a lone "
+                    "surrogate)",
+                    self.source,
+                    line,
+                ) from error
+            return value
+        raise DataError(
+            f"column {quoted(name)}: expected a number, a text, true, false or null, found "
+            f"{_NAMES[type(value)]}; give each of its values a key of its own",
+            self.source,
+            line,
+        )
+
+    def _constant(self, name: str) -> None:
+        """Read NaN as a missing value, as Python's json writes it; refuse the infinities."""
+        if name != "NaN":
+            raise ValueError(f"{name} is not a number that can be computed with")
+
+
+def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these keys and values, each there once and fit to name a column."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        raise ValueError(f"the key {quoted(twice)} is there twice")
+    if not "".join(row).isprintable() or "" in row:
+        odd = next(key for key in row if not key or not key.isprintable())
+        raise ValueError(f"the key {quoted(odd)} can't name a column")
+    return row

@@ -1,0 +1,306 @@
+"""The only place where a config becomes data, network and training state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bpnet.config.document import Document
+from bpnet.config.schema import Config, ImageFiles, bind_config, emit_config
+from bpnet.data.batches import Batches
+from bpnet.data.target import Target
+from bpnet.errors import OptionError, did_you_mean
+from bpnet.nn.arena import Shape
+from bpnet.nn.layers.base import Pass
+from bpnet.nn.network import Network
+from bpnet.preparation import Prepared, prepare
+from bpnet.training.early_stopping import EarlyStopping, Monitor
+from bpnet.training.evaluate import evaluate
+from bpnet.training.events import StepEnd
+from bpnet.training.fit import learn
+from bpnet.training.metrics import Metric, build_metrics, default_metrics
+from bpnet.training.state import Control, TrainingState
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Experiment:
+    """A config with all that was made of it.
+
+    Attributes
+    ----------
+    document, config
+        The config as written, and as checked dataclasses with all defaults.
+    folder
+        Where its relative paths start.
+    data
+        The prepared data of every split.
+    state
+        The training, ready to start.
+    """
+
+    document: Document
+    config: Config
+    folder: Path
+    data: Prepared
+    state: TrainingState
+    notes: list[str] = field(default_factory=list)
+
+    def resolved(self) -> str:
+        """Return the config with every default filled in and paths that hold anywhere."""
+        data = self.config.data
+        paths = {
+            "train": _absolute(data.train, self.folder),
+            "validation": _absolute(data.validation, self.folder),
+            "test": _absolute(data.test, self.folder),
+        }
+        return emit_config(replace(self.config, data=replace(data, **paths)))
+
+    def rehearse(self) -> dict[str, float]:
+        """Take one step and score every split, to see that all of it works."""
+        state, done = self.state, StepEnd()
+        learn(state, state.batches.order(0), Pass(train=True, rng=state.dropout), done)
+        scores = {"train/loss": done.loss, "grad_norm": done.grad_norm}
+        for split, dataset in self.data.datasets.items():
+            if split != "train":
+                scored = evaluate(state.network, state.loss, dataset, state.metrics, state.target)
+                scores |= {f"{split}/{name}": value for name, value in scored.scores.items()}
+        return scores
+
+    def memory(self) -> int:
+        """Return about how many bytes the training's arrays take: data, parameters, buffers."""
+        state = self.state
+        arena = state.network.arena
+        datasets = self.data.datasets.values()
+        data = sum(d.x.nbytes + d.target.nbytes for d in datasets)
+        moments = sum(array.nbytes for array in state.optimizer.state().values())
+        best = arena.theta.nbytes if state.control.keep_best else 0
+        outputs = sum(
+            math.prod(shape) * state.batches.batch_size * arena.dtype.itemsize * 2
+            for _, _, shape in state.network.walk()
+        )
+        return data + arena.theta.nbytes + arena.grad.nbytes + moments + best + outputs
+
+
+def build(document: Document) -> Experiment:
+    """Check a config, load its data and make the training that it describes.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake that can be found in one pass, with its place.
+    DataError
+        If the data is missing, unreadable or wrong.
+    """
+    config = bind_config(document)
+    name = document.source.name
+    folder = Path() if name.startswith("<") else Path(name).parent
+    steps = _Steps(document)
+    steps.run(lambda: _check_model(config), "model")
+    steps.finish()
+    data = steps.run(
+        lambda: prepare(config.data, config.loss, folder, seed=config.seed, dtype=config.dtype)
+    )
+    steps.finish()
+    assert data is not None
+    state = _assemble(config, data, steps)
+    return Experiment(document, config, folder, data, state)
+
+
+class _Steps:
+    """Runs the steps of building; their mistakes are reported together."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.errors: list[OptionError] = []
+
+    def run(self, step: Callable[[], T], *path: str | int) -> T | None:
+        """Run one step; its mistakes lie below `path`."""
+        try:
+            return step()
+        except OptionError as error:
+            self.errors.append(error.within(*path))
+            return None
+
+    def finish(self) -> None:
+        """Report what was collected so far."""
+        if self.errors:
+            raise self.document.error(*self.errors)
+
+
+def _check_model(config: Config) -> None:
+    """Refuse a last layer that takes the loss's part."""
+    last = len(config.model.layers) - 1
+    activation = config.model.layers[last].type
+    pairs = {"class": "softmax", "binary": "sigmoid"}
+    if activation == pairs.get(config.loss.target):
+        raise OptionError(
+            f"{config.loss.type} contains the {activation} already and works from logits; "
+            "drop this layer",
+            "layers",
+            last,
+        )
+    if activation == "softmax" and config.loss.target != "class":
+        raise OptionError(
+            f"softmax makes probabilities of classes, but {config.loss.type} compares "
+            f"{'yes or no' if config.loss.target == 'binary' else 'numbers'}; drop this layer, or "
+            "use cross_entropy without it",
+            "layers",
+            last,
+        )
+
+
+def _assemble(config: Config, data: Prepared, steps: _Steps) -> TrainingState:
+    """Make the parts of the training and check that they fit one another."""
+    target, training = data.target, config.training
+    batches = Batches(
+        data.datasets["train"],
+        training.batch_size,
+        accumulate=training.accumulate,
+        shuffle=training.shuffle,
+        seed=config.seed,
+    )
+    network = steps.run(lambda: build_network(config, data.features.shape, target), "model")
+    steps.run(
+        lambda: config.loss.build(
+            target.outputs,
+            dtype=config.dtype,
+            class_counts=target.class_counts,
+            class_names=target.class_names,
+        ),
+        "loss",
+    )
+    total = training.epochs * batches.steps
+    steps.run(
+        lambda: config.schedule.build(config.optimizer.learning_rate, total, batches.steps),
+        "schedule",
+    )
+    metrics = steps.run(lambda: _metrics(config, target), "metrics")
+    monitor = None
+    if metrics is not None:
+        monitor = steps.run(
+            lambda: _monitor(config.early_stopping, metrics, "val" in data.datasets),
+            "early_stopping",
+        )
+    steps.finish()
+    assert network is not None
+    assert metrics is not None
+    assert monitor is not None
+    early = config.early_stopping
+    # Without a validation part the loss of an epoch, measured while its weights still moved,
+    # is no reason to prefer an earlier epoch, unless the config asks for it.
+    keep_best = early.restore_best if early is not None else "val" in data.datasets
+    control = Control(
+        epochs=training.epochs,
+        seed=config.seed,
+        clip_norm=training.clip_norm,
+        clip_value=training.clip_value,
+        time_limit=training.max_time.count if training.max_time else None,
+        keep_best=keep_best,
+    )
+    return TrainingState(
+        network=network,
+        loss=config.loss,
+        optimizer=config.optimizer,
+        schedule=config.schedule,
+        batches=batches,
+        control=control,
+        monitor=monitor,
+        target=target,
+        regularization=config.regularization,
+        validation=data.datasets.get("val"),
+        metrics=metrics,
+    )
+
+
+def build_network(config: Config, in_shape: Shape, target: Target) -> Network:
+    """Build the config's network for inputs of this shape.
+
+    Raises
+    ------
+    OptionError
+        If shapes do not connect, or the output is not what the target needs; the path starts
+        below ``model``.
+    """
+    network = Network(
+        config.model.layers,
+        in_shape,
+        dtype=config.dtype,
+        seed=config.seed,
+        init=config.model.init,
+        bias_init=config.model.bias_init,
+        output_size=target.outputs,
+    )
+    if network.out_shape != (target.outputs,):
+        last = len(config.model.layers) - 1
+        raise OptionError(
+            f"the last layer has {_sides(network.out_shape)} outputs, but {_needs(target)}; "
+            "end with {type: dense, units: auto}",
+            "layers",
+            last,
+        )
+    return network
+
+
+def _needs(target: Target) -> str:
+    names = target.class_names
+    if target.kind == "class":
+        return f"{target.columns[0]} has {len(names)} classes" + (
+            f" ({', '.join(names)})" if len(names) <= 6 else ""
+        )
+    if target.outputs == 1:
+        return f"{target.columns[0]} needs one"
+    return f"there are {target.outputs} targets"
+
+
+def _sides(shape: Shape) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _metrics(config: Config, target: Target) -> list[Metric]:
+    if config.metrics == "auto":
+        return default_metrics(target.kind, target.outputs)
+    return build_metrics(config.metrics, target.kind, target.outputs)
+
+
+def _monitor(early: EarlyStopping | None, metrics: list[Metric], validation: bool) -> Monitor:
+    """Make the monitor; without early stopping it only chooses the best epoch."""
+    modes = {"train/loss": "min"}
+    if validation:
+        modes |= {"val/loss": "min", **{f"val/{metric.key}": metric.mode for metric in metrics}}
+    if early is None:
+        return Monitor("val/loss" if validation else "train/loss", "min")
+    if early.monitor not in modes:
+        known = ", ".join(modes)
+        if early.monitor.startswith("val/") and not validation:
+            message = f"'{early.monitor}' needs a validation part, and data.validation is 0"
+            raise OptionError(f"{message}; give it a fraction, or monitor train/loss", "monitor")
+        if f"val/{early.monitor}" in modes:
+            hint = f"; did you mean 'val/{early.monitor}'?"
+        else:
+            hint = did_you_mean(early.monitor, modes)
+        raise OptionError(
+            f"'{early.monitor}' is not measured here{hint or ''} (measured: {known})", "monitor"
+        )
+    mode = modes[early.monitor] if early.mode == "auto" else early.mode
+    assert mode in ("min", "max")
+    return Monitor(
+        early.monitor,
+        "max" if mode == "max" else "min",
+        patience=early.patience,
+        min_delta=early.min_delta,
+        start_epoch=early.start_epoch,
+    )
+
+
+def _absolute(part: Any, folder: Path) -> Any:
+    """Return a path from the config so that it holds from anywhere; other values as they are."""
+    if isinstance(part, ImageFiles):
+        return ImageFiles(*(str(_absolute(p, folder)) for p in (part.images, part.labels)))
+    if not isinstance(part, str) or part.startswith("builtin:"):
+        return part
+    return str((folder / part).resolve())

@@ -1,0 +1,100 @@
+"""A network: a chain of layers over one arena."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from bpnet.nn.arena import Arena, Array, Plan, Scope, Shape
+from bpnet.nn.initializers import He, Initializer, Zeros
+from bpnet.nn.layers.base import Layer, Pass
+from bpnet.nn.layers.chain import Chain
+
+
+class Network:
+    """Layers with their parameters, from one input row to the last layer's output (logits).
+
+    Parameters
+    ----------
+    layers
+        The layers; they belong to this network from now on.
+    in_shape
+        Shape of one input, without the batch.
+    dtype
+        ``float32`` or ``float64``.
+    seed
+        Where the parameters' random streams start.
+    init, bias_init
+        Initializers of weights and biases whose layer names none.
+    output_size
+        What ``units: auto`` stands for.
+
+    Raises
+    ------
+    OptionError
+        If the shapes do not connect; its path names the layer.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        in_shape: Shape,
+        *,
+        dtype: DTypeLike = "float32",
+        seed: int = 0,
+        init: Initializer | None = None,
+        bias_init: Initializer | None = None,
+        output_size: int | None = None,
+    ) -> None:
+        plan = Plan(np.dtype(dtype), init or He(), bias_init or Zeros(), output_size)
+        self.chain = Chain(layers)
+        self.in_shape = in_shape
+        self.out_shape = self.chain.build(Scope(plan), in_shape, "layers")
+        self.arena = Arena(plan)
+        self.arena.initialize(seed)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The outermost layers, in order."""
+        return self.chain.layers
+
+    @property
+    def random(self) -> bool:
+        """Whether any layer draws random numbers while training."""
+        return any(layer.random for _, layer, _ in self.walk())
+
+    def forward(self, x: Array, step: Pass) -> Array:
+        """Return the output for a batch, ``(N, *out_shape)``, valid until the next forward."""
+        return self.chain.forward(x, step)
+
+    def backward(self, dz: Array, *, need_dx: bool = False) -> Array | None:
+        """Fill `arena.grad` from dL/dz, ``(N, *out_shape)``; return dL/dx if it is needed."""
+        return self.chain.backward(dz, need_dx=need_dx)
+
+    def predict(self, x: Array, batch_size: int = 1024) -> Array:
+        """Return the output for all rows of `x`, evaluated in batches, in an array of its own."""
+        z = np.empty((len(x), *self.out_shape), self.arena.dtype)
+        step = Pass(train=False)
+        for start in range(0, len(x), batch_size):
+            rows = slice(start, start + batch_size)
+            z[rows] = self.forward(x[rows], step)
+        return z
+
+    def walk(self) -> Iterator[tuple[str, Layer, Shape]]:
+        """Yield the dotted name, the layer and its output's shape, nested layers included."""
+        return _walk(self.chain, "")
+
+    def weights(self) -> dict[str, Array]:
+        """Return all tensors by name, trained ones first; the arrays are views."""
+        named = [*self.arena.params.values(), *self.arena.states.values()]
+        return {param.name: param.value for param in named}
+
+
+def _walk(chain: Chain, prefix: str) -> Iterator[tuple[str, Layer, Shape]]:
+    for layer, shape in zip(chain.layers, chain.shapes[1:], strict=True):
+        name = f"{prefix}{layer.name}"
+        yield name, layer, shape
+        for inner in layer.chains():
+            yield from _walk(inner, f"{name}.")

@@ -1,0 +1,1 @@
+"""What happens to the parameters once the gradient is there."""

@@ -1,0 +1,336 @@
+"""From the data that a config names to the arrays of every split.
+
+Everything is fitted on the training rows alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpnet.config.schema import DataConfig, ImageFiles
+from bpnet.data.dataset import Dataset, make_dataset
+from bpnet.data.features import Features, feature_names, fit_features
+from bpnet.data.sources import read_source
+from bpnet.data.splits import Parts
+from bpnet.data.table import Array, Kind, Table, Tensor
+from bpnet.data.target import Target, fit_target, strata
+from bpnet.errors import OptionError
+from bpnet.nn.losses import Loss, TargetKind
+from bpnet.streams import stream
+
+Source = Table | Tensor
+
+
+@dataclass(eq=False)
+class Prepared:
+    """The data of a training.
+
+    Attributes
+    ----------
+    datasets
+        Arrays by split: ``train``, and ``val`` and ``test`` where there are such.
+    features, target
+        How rows became inputs, and what is predicted.
+    sources
+        The files, each with path, bytes, sha256 and rows.
+    notes
+        What was decided or noticed on the way, one sentence each.
+    """
+
+    datasets: dict[str, Dataset]
+    features: Features
+    target: Target
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    columns: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def inputs_text(self) -> str:
+        """The inputs for people: ``4 columns, 4 inputs`` or ``images of 28 x 28 x 1``."""
+        shape = " x ".join(map(str, self.features.shape))
+        if not self.features.columns:
+            return f"{shape} inputs"
+        return f"{len(self.features.columns)} columns, {shape} inputs"
+
+    @property
+    def target_text(self) -> str:
+        """The target for people: ``species: setosa, versicolor, virginica``."""
+        target = self.target
+        names = target.class_names
+        columns = ", ".join(target.columns[:5]) + (", ..." if len(target.columns) > 5 else "")
+        if target.kind == "number":
+            return f"{columns} (a number{'s' if target.outputs > 1 else ''})"
+        if target.outputs > 1 and target.kind == "binary":
+            return f"{columns} ({target.outputs} labels, yes or no each)"
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        return f"{columns} ({len(names)} classes: {shown})"
+
+
+def prepare(config: DataConfig, loss: Loss, folder: Path, *, seed: int, dtype: str) -> Prepared:
+    """Read, split and prepare the data.
+
+    Parameters
+    ----------
+    config
+        The config's data block.
+    loss
+        Whose target is needed.
+    folder
+        Where relative paths start.
+    seed
+        Where the random stream of splits starts.
+    dtype
+        Type of all numbers.
+
+    Raises
+    ------
+    OptionError
+        If an option does not fit the data; the path starts at the top: ``data``, ``loss``.
+    DataError
+        If the data is missing, unreadable or wrong.
+    """
+    try:
+        return _prepare(config, loss, folder, seed, dtype)
+    except OptionError as error:
+        raise error if error.path[:1] == ("loss",) else error.within("data") from None
+
+
+def _prepare(config: DataConfig, loss: Loss, folder: Path, seed: int, dtype: str) -> Prepared:
+    _refuse_overlap(config)
+    sources = {"train": _read(config, config.train, folder)}
+    for split, given in (("val", config.validation), ("test", config.test)):
+        if not isinstance(given, float | int):
+            sources[split] = _read(config, given, folder)
+    train = sources["train"]
+    names = target_names(config, train)
+    _check_loss(loss, train, names)
+    inputs = _inputs(config, train, names)
+    kind = loss.target
+    parts = _divide(config, kind, train, names, seed)
+    features = fit_features(
+        train,
+        inputs,
+        parts.train,
+        numeric=config.numeric,
+        categorical=config.categorical,
+        columns=config.columns,
+        images=config.images,
+    )
+    kept = features.training_rows  # without those that `missing` or `outliers` drops
+    assert kept is not None
+    target = fit_target(train, names, kind, kept, scale=config.target_scale)
+    rows: dict[str, tuple[Source, Array | None]] = {"train": (train, parts.train)}
+    for split, part in (("val", parts.validation), ("test", parts.test)):
+        if split in sources:
+            rows[split] = (sources[split], None)
+        elif len(part):
+            rows[split] = (train, part)
+    datasets = {
+        split: make_dataset(
+            source,
+            features,
+            target,
+            chosen,
+            weight=config.weight,
+            dtype=dtype,
+            training=split == "train",
+        )
+        for split, (source, chosen) in rows.items()
+    }
+    return Prepared(
+        datasets,
+        features,
+        target,
+        _files(sources),
+        _notes(config, sources, datasets),
+        _columns(train, features, names),
+    )
+
+
+def target_names(config: DataConfig, train: Source) -> list[str]:
+    """Return the columns to predict: the config's, or what the source itself says.
+
+    Raises
+    ------
+    OptionError
+        If neither says any, or the source lacks one.
+    """
+    if isinstance(config.target, str):
+        names = [config.target]
+    else:
+        names = list(config.target or train.target_names)
+    if train.target_names and config.target is not None and not _known(names, train):
+        return list(train.target_names)  # of an NPZ, `target` names the array, not the columns
+    if not names:
+        known = ", ".join(train.columns)
+        raise OptionError(f"expected the column to predict; {train.source} has {known}", "target")
+    from bpnet.data.columns import chosen_column
+
+    for i, name in enumerate(names):
+        chosen_column(train, name, "target", *([] if isinstance(config.target, str) else [i]))
+    return names
+
+
+def _check_loss(loss: Loss, train: Source, names: list[str]) -> None:
+    """Refuse a loss of another kind than the target's columns plainly are."""
+    for name in names:
+        column = train.columns[name]
+        values = column.as_category().levels if column.kind == "category" else ()
+        shown = ", ".join(values[:3]) + (", ..." if len(values) > 3 else "")
+        different = len(np.unique(column.values[~column.missing]))
+        if loss.target == "number" and values:
+            better = "binary_cross_entropy" if len(values) == 2 else "cross_entropy"
+            raise OptionError(
+                f"{loss.type} compares numbers, but target '{name}' has the values {shown}; "
+                f"use {better}",
+                "loss",
+            )
+        if loss.target == "binary" and len(names) == 1 and different > 2:
+            better = "mse" if column.kind == "number" and different > 20 else "cross_entropy"
+            raise OptionError(
+                f"{loss.type} is for yes or no, but target '{name}' has {different} different "
+                f"values; use {better}",
+                "loss",
+            )
+        whole = column.kind == "category" or bool(
+            (column.values == np.floor(column.values))[~column.missing].all()
+        )
+        if loss.target == "class" and len(names) == 1 and not whole and different > 20:
+            raise OptionError(
+                f"{loss.type} is for classes, but target '{name}' has {different} different "
+                "numbers, not all whole; use mse",
+                "loss",
+            )
+
+
+def _known(names: list[str], source: Source) -> bool:
+    return all(name in source.columns for name in names)
+
+
+def _read(config: DataConfig, source: str | ImageFiles, folder: Path) -> Source:
+    kinds: dict[str, Kind] = {
+        name: options.type for name, options in config.columns.items() if options.type is not None
+    }
+    return read_source(
+        source,
+        folder,
+        kinds=kinds,
+        features=config.features,
+        target=config.target,
+        header=config.header,
+    )
+
+
+def _refuse_overlap(config: DataConfig) -> None:
+    seen: dict[object, str] = {str(config.train): "train"}
+    for name in ("validation", "test"):
+        part = getattr(config, name)
+        if isinstance(part, float | int):
+            continue
+        if str(part) in seen:
+            raise OptionError(
+                f"the same source as {seen[str(part)]}: its score would tell nothing; "
+                "name another one, or give a fraction",
+                name,
+            )
+        seen[str(part)] = name
+
+
+def _inputs(config: DataConfig, train: Source, targets: list[str]) -> list[str]:
+    """Return the input columns; refuse those that no dense network can use."""
+    if isinstance(train, Tensor):
+        return []
+    others = dict.fromkeys(targets, "the target")
+    if config.weight is not None:
+        others.setdefault(config.weight, "the weight")
+    for name in config.split.columns:
+        others.setdefault(name, "the column that splits")
+    names = feature_names(train, config.features, config.exclude, others)
+    for name in names:
+        column = train.columns[name]
+        if name in config.columns and config.columns[name].type is not None:
+            continue
+        if column.is_text:
+            raise OptionError(
+                f"column '{name}' of {train.source} holds text, which needs layers that read "
+                f"text; exclude it: `exclude: [{name}]`",
+                "features",
+            )
+        if column.is_identifier:
+            raise OptionError(
+                f"column '{name}' of {train.source} has {len(column.levels)} different values in "
+                f"{train.rows} rows, like a name or number of the row, which says nothing of new "
+                f"rows; exclude it: `exclude: [{name}]`, or keep it with `columns: {{{name}: "
+                "{type: category}}`",
+                "features",
+            )
+    return names
+
+
+def _divide(
+    config: DataConfig, kind: TargetKind, train: Source, targets: list[str], seed: int
+) -> Parts:
+    stratify = config.stratify
+    if stratify is True and not config.split.random:
+        raise OptionError(
+            f"a split by {config.split.type} takes its rows as they come; only a random one can "
+            "keep the classes' shares",
+            "stratify",
+        )
+    classes = None
+    if stratify is True or (stratify == "auto" and config.split.random):
+        classes = strata(train, targets, kind)
+        if classes is None and stratify is True:
+            raise OptionError("the target has no classes whose shares could be kept", "stratify")
+    fractions = [
+        part if isinstance(part, float | int) else 0.0 for part in (config.validation, config.test)
+    ]
+    return config.split.divide(train, fractions[0], fractions[1], stream(seed, "split"), classes)
+
+
+def _columns(train: Source, features: Features, targets: list[str]) -> list[dict[str, Any]]:
+    """Describe every column of the training source: what it holds and what became of it."""
+    report = []
+    for name, column in train.columns.items():
+        if name in targets:
+            part = "target"
+        elif name in features.columns:
+            part = "input"
+        else:
+            part = "not used"
+        report.append(
+            {
+                "name": name,
+                "kind": features.columns.get(name, column.kind),
+                "part": part,
+                "missing": int(column.missing.sum()),
+                "values": len(column.levels) if column.kind == "category" else None,
+            }
+        )
+    return report
+
+
+def _files(sources: dict[str, Source]) -> list[dict[str, Any]]:
+    return [
+        {"path": file.path, "bytes": file.bytes, "sha256": file.sha256, "rows": source.rows}
+        for source in sources.values()
+        for file in source.files
+    ]
+
+
+def _notes(
+    config: DataConfig, sources: dict[str, Source], datasets: dict[str, Dataset]
+) -> list[str]:
+    notes = list(dict.fromkeys(note for source in sources.values() for note in source.notes))
+    for split, dataset in datasets.items():
+        for column, levels in dataset.unseen.items():
+            named = ", ".join(f"{level!r} ({count})" for level, count in list(levels.items())[:5])
+            notes.append(f"{split}: column '{column}' has categories not in training: {named}")
+    dropped = np.sum([s.rows for s in sources.values()]) - sum(map(len, datasets.values()))
+    if dropped:
+        notes.append(f"{dropped} rows were left out, as the config says (missing or outliers)")
+    return notes

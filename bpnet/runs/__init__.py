@@ -1,0 +1,1 @@
+"""Everything durable: run directories, checkpoints, models, and where a run came from."""

@@ -1,0 +1,100 @@
+"""Where a run comes from: versions, machine, threads, code and data."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bpnet import __version__
+
+
+def now() -> str:
+    """Return the time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def environment() -> dict[str, Any]:
+    """Return what exactness depends on besides config and data."""
+    return {
+        "versions": {
+            "bpnet": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpu": cpu(),
+        "cores": cores(),
+        "blas": blas(),
+        "threads": threads(),
+    }
+
+
+def cpu() -> str:
+    """Return the processor's name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.machine() or "unknown"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def blas() -> str:
+    """Return name and version of the library behind matrix products."""
+    config = getattr(np.__config__, "CONFIG", {})
+    details = config.get("Build Dependencies", {}).get("blas", {})
+    return f"{details.get('name', 'unknown')} {details.get('version', '')}".strip()
+
+
+def threads() -> int:
+    """Return how many threads matrix products may use."""
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 0:
+            return int(value)
+    return cores()
+
+
+def command_line() -> list[str]:
+    """Return the command line, with the program's name in front."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]] if sys.argv else []
+
+
+def git_commit(folder: Path) -> str | None:
+    """Return the commit that is checked out around `folder`, or None.
+
+    Read from git's own files: starting a process would cost more than the rest of a short run.
+    """
+    try:
+        for parent in [folder.resolve(), *folder.resolve().parents]:
+            head = parent / ".git" / "HEAD"
+            if not head.is_file():
+                continue
+            text = head.read_text().strip()
+            if not text.startswith("ref: "):
+                return text
+            ref = text.removeprefix("ref: ")
+            loose = parent / ".git" / ref
+            if loose.is_file():
+                return loose.read_text().strip()
+            for line in (parent / ".git" / "packed-refs").read_text().splitlines():
+                if line.endswith(f" {ref}"):
+                    return line.split()[0]
+            return None
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None

@@ -1,0 +1,51 @@
+"""Loss and metrics of a whole split, from one pass over it, never averaged over batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bpnet.data.dataset import Dataset
+from bpnet.data.target import Target
+from bpnet.nn.arena import Array
+from bpnet.nn.losses import Loss
+from bpnet.nn.network import Network
+from bpnet.training.metrics import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good a network is on a split.
+
+    Attributes
+    ----------
+    scores
+        ``loss`` and every metric by its name.
+    truth, output
+        Targets and outputs in the user's units: class codes and probabilities ``(N, K)``,
+        or numbers ``(N, K)``.
+    """
+
+    scores: dict[str, float]
+    truth: Array
+    output: Array
+
+
+def evaluate(
+    network: Network,
+    loss: Loss,
+    dataset: Dataset,
+    metrics: Sequence[Metric],
+    target: Target,
+) -> Evaluation:
+    """Run the network over a split and score it.
+
+    Losses are of the scaled target, metrics of the target in its own units.
+    """
+    z = network.predict(dataset.x)
+    scores = {"loss": loss.forward(z, dataset.target, dataset.weight)}
+    output = target.to_units(loss.predict(z))
+    truth = target.to_units(dataset.target)
+    for metric in metrics:
+        scores[metric.key] = metric.compute(truth, output, dataset.weight)
+    return Evaluation(scores, truth, output)
