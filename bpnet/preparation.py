@@ -16,9 +16,10 @@ from bpnet.data.dataset import Dataset, make_dataset
 from bpnet.data.features import Features, feature_names, fit_features
 from bpnet.data.sources import read_source
 from bpnet.data.splits import Parts
-from bpnet.data.table import Array, Kind, Table, Tensor
+from bpnet.data.table import Kind, Table, Tensor
 from bpnet.data.target import Target, fit_target, strata
 from bpnet.errors import OptionError
+from bpnet.nn.arena import Array
 from bpnet.nn.losses import Loss, TargetKind
 from bpnet.streams import stream
 
@@ -163,8 +164,10 @@ def target_names(config: DataConfig, train: Source) -> list[str]:
         names = [config.target]
     else:
         names = list(config.target or train.target_names)
-    if train.target_names and config.target is not None and not _known(names, train):
-        return list(train.target_names)  # of an NPZ, `target` names the array, not the columns
+    arrays = not isinstance(train, Table) or train.source.endswith(".npz")
+    if arrays and config.target is not None and train.target_names and not _known(names, train):
+        # The option names an array, which the reader has found; its columns are named after it.
+        return list(train.target_names)
     if not names:
         known = ", ".join(train.columns)
         raise OptionError(f"expected the column to predict; {train.source} has {known}", "target")

@@ -13,6 +13,7 @@ from bpnet.config.layout import no_entry
 from bpnet.config.nodes import Mapping, Node, Scalar, Sequence, plain
 from bpnet.config.places import Place, Problem, shown
 from bpnet.config.spelling import advice, closest, normal, same_word
+from bpnet.config.trouble import LONG
 from bpnet.config.write import inline
 from bpnet.errors import ConfigError, OptionError, Path, dotted
 
@@ -165,29 +166,30 @@ class Mistakes:
 
     def unknown_name(self, pick: Pick, node: Scalar, path: Path) -> None:
         """Add that a table has no entry of this name."""
-        table, text = self.tables[pick.table], node.text
-        message = f"{dotted(path)}: unknown {pick.table} {shown(text)}"
-        attached = re.fullmatch(r"([\w.-]+)\s*[( :=,{](.*)", text)
+        message = f"{dotted(path)}: unknown {pick.table} {shown(node.text)}"
+        if not self._many:
+            message = self._unknown_name(pick, node.text[:LONG], path, message)
+        self.note(node.place, message)
+
+    def _unknown_name(self, pick: Pick, text: str, path: Path, message: str) -> str:
+        """Return the message with what to do; list the table's names if nothing is near."""
+        table = self.tables[pick.table]
+        attached = re.fullmatch(r"([\w.-]+)\s*[( :=,{](.*)", text, re.DOTALL)
         several = [same_word(part, table) for part in text.split()]
         other = [noun for noun, known in self.tables.items() if text in known]
         tight = text.partition(":")[0]
-        named = _is_tight(text) and (tight == "type" or tight in table)
-        if self._many:
-            pass
-        elif named or re.match(r"type\s*[=\s]", text):
-            message = f"{dotted(path)}: {no_entry(text)}"
-        elif other:
-            message += f"; it is {phrases.an(other[0])}"
-            self._list_names(pick)
-        elif path and isinstance(path[-1], int) and len(several) > 1 and all(several):
-            message += f"; a ',' is missing before '{text.split()[1]}'"
-        elif attached and attached[2].strip(" )}") and (entry := same_word(attached[1], table)):
-            message += f"; options are written {_example(entry, table[entry], None)}"
-        elif name := closest(text, table):
-            message += f"; did you mean '{name}'?"
-        else:
-            self._list_names(pick)
-        self.note(node.place, message)
+        if re.match(r"type\s*[=\s]", text) or (
+            _is_tight(text) and (tight == "type" or tight in table)
+        ):
+            return f"{dotted(path)}: {no_entry(text)}"
+        if path and isinstance(path[-1], int) and len(several) > 1 and all(several):
+            return f"{message}; a ',' is missing before '{text.split()[1]}'"
+        if attached and attached[2].strip(" )}") and (entry := same_word(attached[1], table)):
+            return f"{message}; options are written {_example(entry, table[entry], None)}"
+        if not other and (name := closest(text, table)):
+            return f"{message}; did you mean '{name}'?"
+        self._list_names(pick)
+        return f"{message}; it is {phrases.an(other[0])}" if other else message
 
     def _list_names(self, pick: Pick) -> None:
         title = phrases.plural(pick.table)

@@ -18,7 +18,7 @@ from bpnet.config.places import Place, Problem, Source, shown
 DEPTH = 64
 """Levels of nesting; a network of residual blocks in residual blocks needs about ten."""
 
-NODES = 100_000
+NODES = 50_000
 """Values and keys in one config."""
 
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

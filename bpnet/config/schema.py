@@ -45,7 +45,7 @@ TABLES: Mapping[str, Mapping[str, type[Any]]] = {
     "schedule": SCHEDULES,
     "metric": METRICS,
     "split": SPLITS,
-    "outliers": OUTLIERS,
+    "outlier rule": OUTLIERS,
 }
 """The closed tables that a `Choice` names."""
 
@@ -141,8 +141,10 @@ class TrainingConfig:
     max_time: Annotated[Span | None, "stop after this time: 90 s, 10 min, 1.5 h"] = None
 
     def __post_init__(self) -> None:
-        if self.max_time is not None and self.max_time.unit != "seconds":
-            raise OptionError("expected a time such as '10 min', received a count", "max_time")
+        if self.max_time is not None and (
+            self.max_time.unit != "seconds" or not self.max_time.count
+        ):
+            raise OptionError("expected a time such as '10 min'", "max_time")
 
 
 @dataclass(kw_only=True)

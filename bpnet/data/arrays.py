@@ -16,8 +16,9 @@ from bpnet.data.files import Opener, reading
 from bpnet.data.lines import quoted
 from bpnet.data.npy import array_from, read_header, wrong_size
 from bpnet.data.npz import members_of, open_archive, unpack
-from bpnet.data.table import Array, Column, Fingerprint, Kind, Table, Tensor
+from bpnet.data.table import Column, Fingerprint, Kind, Table, Tensor
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 _ORDER = "le" if sys.byteorder == "little" else "be"
 

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 
 from bpnet.data.dataset import Dataset
-from bpnet.data.table import Array
-from bpnet.nn.arena import Scratch
+from bpnet.nn.arena import Array, Scratch
 from bpnet.nn.rules import Batch
 from bpnet.streams import stream
 

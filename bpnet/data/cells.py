@@ -24,8 +24,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bpnet.data.lines import quoted
-from bpnet.data.table import Array, Column, Kind
+from bpnet.data.table import Column, Kind
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 MISSING = frozenset(
     {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "?"}

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bpnet.data.table import Array, Column, Table, Tensor
+from bpnet.data.table import Column, Table, Tensor
 from bpnet.errors import DataError, OptionError, did_you_mean
+from bpnet.nn.arena import Array
 
 Source = Table | Tensor
 

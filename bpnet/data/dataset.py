@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.data.columns import Source, as_number, find_column, row_error
 from bpnet.data.features import Features
-from bpnet.data.table import Array
 from bpnet.data.target import Target
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass(frozen=True, slots=True)

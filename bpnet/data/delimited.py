@@ -24,8 +24,9 @@ import numpy as np
 
 from bpnet.data.cells import EXACT, MAX_CELL, NUMBER, ColumnCells
 from bpnet.data.lines import LineFeed, TextBlocks, quoted
-from bpnet.data.table import Array, Stream
+from bpnet.data.table import Stream
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 SEPARATORS = {"csv": ",;\t|", "tsv": "\t", "txt": "\t;,|"}
 """The separators that a file of each kind may have, the likeliest first."""

@@ -16,8 +16,9 @@ import numpy as np
 from bpnet.data.arrays import array_columns, check_finite
 from bpnet.data.files import BLOCK, Opener, reading
 from bpnet.data.gunzip import decompressed
-from bpnet.data.table import Array, Fingerprint, Kind, Stream, Table, Tensor
+from bpnet.data.table import Fingerprint, Kind, Stream, Table, Tensor
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 MAX_DIMENSIONS = 4
 LABEL = "label"

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bpnet.data.table import Array, Column, Kind, Table, Tensor, number_text
+from bpnet.data.table import Column, Kind, Table, Tensor, number_text
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 SOURCE = "the rows"
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from bpnet.data.lines import quoted
-from bpnet.data.table import Array, Stream
+from bpnet.data.table import Stream
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 MAX_HEADER = 1 << 16
 MAX_DIMENSIONS = 32

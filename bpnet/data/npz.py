@@ -13,8 +13,8 @@ from bpnet.data.files import BLOCK, SourceFile, reason
 from bpnet.data.gunzip import check_expansion
 from bpnet.data.lines import quoted
 from bpnet.data.npy import array_from, read_header, wrong_size
-from bpnet.data.table import Array
 from bpnet.errors import DataError, RefusedError, did_you_mean
+from bpnet.nn.arena import Array
 
 _DAMAGED = (
     zipfile.BadZipFile,

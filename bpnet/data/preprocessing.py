@@ -14,8 +14,9 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 import numpy as np
 
 from bpnet.data.scaling import mean_and_deviation
-from bpnet.data.table import Array, Kind, number_text
+from bpnet.data.table import Kind, number_text
 from bpnet.errors import OptionError
+from bpnet.nn.arena import Array
 from bpnet.options import Choice, Positive, PositiveInt
 
 NumberMissing = Literal["median", "mean", "most_frequent", "constant", "drop", "error"]
@@ -93,7 +94,7 @@ OUTLIERS: dict[str, type[Outliers]] = {
 for _name, _outliers in OUTLIERS.items():
     _outliers.type = _name
 
-OutliersOption = Annotated[Outliers, Choice("outliers")]
+OutliersOption = Annotated[Outliers, Choice("outlier rule")]
 """A field that holds a rule for outliers: ``clip``, ``{type: clip, method: zscore}`` in YAML."""
 
 _OUTLIERS = "none, clip (to the nearest bound) or drop (the training row)"

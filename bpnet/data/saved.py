@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from bpnet.data.table import Array
 from bpnet.errors import RunError
+from bpnet.nn.arena import Array
 
 
 class Saved:

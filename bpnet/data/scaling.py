@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bpnet.data.table import Array
+from bpnet.nn.arena import Array
 
 if TYPE_CHECKING:
     from bpnet.data.preprocessing import NumericOptions, Scale

@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from bpnet.data.columns import Source, chosen_column, row_error
-from bpnet.data.table import Array
 from bpnet.errors import DataError, OptionError
+from bpnet.nn.arena import Array
 
 
 @dataclass(frozen=True, slots=True)

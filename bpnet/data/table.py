@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from bpnet.nn.arena import Array
+
 Kind = Literal["number", "category"]
 Rows = Array | slice
 """Which rows: their indices, a boolean mask, or a slice."""

@@ -12,8 +12,9 @@ from bpnet.data.files import Opener, reading
 from bpnet.data.gunzip import decompressed
 from bpnet.data.jsonlines import JsonRows
 from bpnet.data.lines import quoted
-from bpnet.data.table import Array, Column, Kind, Stream, Table
+from bpnet.data.table import Column, Kind, Stream, Table
 from bpnet.errors import DataError, did_you_mean
+from bpnet.nn.arena import Array
 
 FORMS = (*SEPARATORS, "jsonl")
 R_MISSING = -(2**31)

@@ -20,14 +20,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
 
 from bpnet.streams import stream
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
     from bpnet.nn.initializers import Initializer
 
-Array = NDArray[Any]
+    Array = NDArray[Any]
+else:  # importing numpy.typing takes longer than all of bpnet.nn
+    Array = np.ndarray
 Shape = tuple[int, ...]
 
 ALIGNMENT = 64

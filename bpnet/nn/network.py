@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.nn.arena import Arena, Array, Plan, Scope, Shape
 from bpnet.nn.initializers import He, Initializer, Zeros
 from bpnet.nn.layers.base import Layer, Pass
 from bpnet.nn.layers.chain import Chain
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 class Network:

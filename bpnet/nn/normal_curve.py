@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.nn.arena import Array
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 # With t = K / (K + |x|), the tail Q(|x|) is t exp(-x²/2) P(t): one smooth function on 0 < t <= 1
 # for all x, as the asymptotic series of erfc is one of 1/|x|. (The idea: Shepherd & Laframboise,

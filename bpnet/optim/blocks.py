@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.nn.arena import Array
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 BLOCK = 65_536
 """Numbers in one piece: the fastest of the sizes from 4,096 to 1,048,576 for Adam in float32."""

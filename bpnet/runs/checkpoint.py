@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from bpnet.errors import RunError
+from bpnet.errors import OptionError, RunError
 from bpnet.options import PositiveInt, Span
 from bpnet.runs import rundir, tensors
 
@@ -28,6 +28,10 @@ class CheckpointOptions:
         default_factory=lambda: Span(1, "epochs")
     )
     keep: Annotated[PositiveInt, "how many of the newest are kept, beside the best"] = 2
+
+    def __post_init__(self) -> None:
+        if not self.every.count:
+            raise OptionError("expected more than 0", "every")
 
 
 def save(state: TrainingState, directory: Path) -> Path:

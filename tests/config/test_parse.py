@@ -287,7 +287,7 @@ def test_a_bomb_of_aliases_does_not_go_off(parser: str) -> None:
 
 
 def test_too_many_values_are_refused() -> None:
-    assert "more than 100000 values" in refusal("a: [" + "1," * 100_001 + "]\n")
+    assert "more than 50000 values" in refusal("a: [" + "1," * 50_001 + "]\n")
 
 
 def test_no_search_in_a_message_is_slow_for_long_lines() -> None:

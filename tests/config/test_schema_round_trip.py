@@ -87,7 +87,7 @@ def test_every_entry_reads_writes_and_reads_back(table: str, name: str) -> None:
         "initializer": "model.init",
         "metric": "metrics.0",
         "split": "data.split",
-        "outliers": "data.numeric.outliers",
+        "outlier rule": "data.numeric.outliers",
     }.get(table, table)
     document = Document.parse(LEAST + "metrics: [accuracy]\n")
     config = bind_config(document.override([f"{place}={inline(entry)}"]))
@@ -105,7 +105,7 @@ def test_every_entry_reads_writes_and_reads_back(table: str, name: str) -> None:
 def test_every_entry_refuses_an_option_that_it_has_not(table: str, name: str) -> None:
     entry = {"type": name, **required(TABLES[table][name]), "no_such_option": 1}
     place = {"layer": "model.layers", "metric": "metrics"}.get(table, table)
-    if table in ("initializer", "split", "outliers"):
+    if table in ("initializer", "split", "outlier rule"):
         place = {"initializer": "model.init", "split": "data.split"}.get(
             table, "data.numeric.outliers"
         )

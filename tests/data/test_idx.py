@@ -68,9 +68,9 @@ def test_four_dimensions_have_channels_and_two_are_a_table(tmp_path):
 
 def test_labels_may_be_compressed_where_images_are_not_and_the_other_way_round(tmp_path):
     (tmp_path / "a-images.idx").write_bytes(idx(IMAGES))
-    (tmp_path / "a-labels.idx.gz").write_bytes(gzip.compress(idx(LABELS)))
+    (tmp_path / "a-labels.idx.gz").write_bytes(gzip.compress(idx(LABELS), mtime=0))
     assert read_source("a-images.idx", tmp_path).columns["label"].values.tolist() == [7, 3]
-    (tmp_path / "b-images.idx.gz").write_bytes(gzip.compress(idx(IMAGES)))
+    (tmp_path / "b-images.idx.gz").write_bytes(gzip.compress(idx(IMAGES), mtime=0))
     (tmp_path / "b-labels.idx").write_bytes(idx(LABELS))
     assert read_source("b-images.idx.gz", tmp_path).columns["label"].values.tolist() == [7, 3]
 
@@ -120,7 +120,7 @@ def test_images_without_labels_are_refused_unless_none_are_needed(tmp_path):
         (b"\0\0\x08\x03" + b"\x80\0\0\0" * 3 + b"1", "its header promises 2147483648 x 2147483648"),
         (b"\0\0\x08\x03\0\0\0\0" + b"\xff" * 8, "is empty (0 x 4294967295 x 4294967295); expected"),
         (idx(LABELS), "holds a single dimension, as labels do; name the images' file"),
-        (gzip.compress(idx(IMAGES)), "expected an IDX file, which begins with two zeros"),
+        (gzip.compress(idx(IMAGES), mtime=0), "expected an IDX file, which begins with two zeros"),
         (idx(np.full((1, 2, 2), np.nan), ">f4"), "x[0, 0, 0] is nan; expected a finite number"),
     ],
 )
@@ -132,7 +132,7 @@ def test_wrong_images_are_refused_before_anything_is_allocated(tmp_path, images,
 @pytest.mark.parametrize("size", [23, 25])
 def test_compressed_images_of_another_size_are_refused(tmp_path, size):
     content = idx(IMAGES)[:-24] + bytes(size)
-    (tmp_path / "images.idx.gz").write_bytes(gzip.compress(content))
+    (tmp_path / "images.idx.gz").write_bytes(gzip.compress(content, mtime=0))
     with pytest.raises(DataError, match="its header promises 2 x 3 x 4, 24 bytes, but 2"):
         read_source("images.idx.gz", tmp_path, target_required=False)
 

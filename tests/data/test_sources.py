@@ -145,8 +145,8 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
 
 
 def test_gzip_of_one_member_or_several_is_decompressed(tmp_path):
-    (tmp_path / "one.csv.gz").write_bytes(gzip.compress(CSV))
-    two = gzip.compress(CSV) + gzip.compress(b"3,z\n")
+    (tmp_path / "one.csv.gz").write_bytes(gzip.compress(CSV, mtime=0))
+    two = gzip.compress(CSV, mtime=0) + gzip.compress(b"3,z\n", mtime=0)
     (tmp_path / "two.csv.gz").write_bytes(two)
     (tmp_path / "filled.csv.gz").write_bytes(two + bytes(100))
     assert read_source("one.csv.gz", tmp_path).rows == 2
@@ -157,7 +157,7 @@ def test_gzip_of_one_member_or_several_is_decompressed(tmp_path):
 
 
 def test_damaged_gzip_is_refused(tmp_path):
-    whole = gzip.compress(CSV * 1000)
+    whole = gzip.compress(CSV * 1000, mtime=0)
     path = tmp_path / "t.csv.gz"
     for cut in (1, 5, 11, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:cut])
@@ -323,7 +323,7 @@ def test_a_stream_that_the_system_can_not_read_is_refused():
 
 
 def test_a_file_is_opened_as_a_stream(tmp_path):
-    (tmp_path / "t.tsv.gz").write_bytes(gzip.compress(CSV.replace(b",", b"\t")))
+    (tmp_path / "t.tsv.gz").write_bytes(gzip.compress(CSV.replace(b",", b"\t"), mtime=0))
     with open_stream("t.tsv.gz", tmp_path) as (data, form):
         (chunk,) = stream_table(data, "t.tsv.gz", KINDS, form=form)
     assert chunk.columns["b"].texts() == ["x", "y"]

@@ -206,9 +206,11 @@ class TestBatchNorm:
         network.forward(draw(1, 3, 5, 2), training())
         assert not np.array_equal(network.arena.state, before)
 
-    def test_a_constant_channel_gives_zeros(self) -> None:
-        network = alone("batch_norm", (2,), "float32")
-        np.testing.assert_array_equal(network.forward(np.full((9, 2), 3, "f4"), training()), 0)
+    def test_a_constant_channel_gives_zeros_however_large_it_is(self) -> None:
+        network = alone("batch_norm", (2,), "float32", momentum=1.0)
+        x = np.full((1000, 2), 1234.5678, "float32")
+        np.testing.assert_array_equal(network.forward(x, training()), 0)
+        np.testing.assert_array_equal(network.forward(x, EVAL), 0)
 
     def test_scale_and_shift_never_decay(self) -> None:
         for kind in ("batch_norm", "layer_norm"):
@@ -228,6 +230,10 @@ class TestLayerNorm:
             y = alone("layer_norm", (3, 2, 4), over=over, epsilon=1e-12).forward(x, EVAL)
             np.testing.assert_allclose(y.mean(axes), 0, atol=1e-12)
             np.testing.assert_allclose(y.var(axes), 1, rtol=1e-9)
+
+    def test_a_constant_example_gives_zeros_however_large_it_is(self) -> None:
+        x = np.full((3, 1000), 1234.5678, "float32")
+        np.testing.assert_array_equal(alone("layer_norm", (1000,), "float32").forward(x, EVAL), 0)
 
     def test_parameters_have_the_shape_of_the_axes_chosen(self) -> None:
         for over, shape in (("last", (4,)), ("all", (3, 2, 4))):

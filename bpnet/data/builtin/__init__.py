@@ -11,9 +11,10 @@ import numpy as np
 from bpnet.data.cells import number_columns
 from bpnet.data.files import BytesOpener
 from bpnet.data.idx import read_idx
-from bpnet.data.table import Array, Kind, Table, Tensor
+from bpnet.data.table import Kind, Table, Tensor
 from bpnet.data.text_table import read_text_table
 from bpnet.errors import DataError, did_you_mean
+from bpnet.nn.arena import Array
 
 PREFIX = "builtin:"
 

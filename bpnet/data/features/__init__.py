@@ -16,8 +16,9 @@ from bpnet.data.preprocessing import (
     NumericOptions,
 )
 from bpnet.data.saved import Saved
-from bpnet.data.table import Array, Table
+from bpnet.data.table import Table
 from bpnet.errors import DataError, OptionError
+from bpnet.nn.arena import Array
 
 __all__ = [
     "Features",

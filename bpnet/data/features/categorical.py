@@ -11,8 +11,9 @@ import numpy as np
 from bpnet.data.columns import Source, codes_of, in_order, places, row_error
 from bpnet.data.preprocessing import CategoricalOptions, Encode, Unseen
 from bpnet.data.saved import Saved
-from bpnet.data.table import Array, Column
+from bpnet.data.table import Column
 from bpnet.errors import DataError, did_you_mean
+from bpnet.nn.arena import Array
 
 _NONE, _DROP, _REFUSE = -1, -2, -3
 """Codes of cells that are no category: all inputs 0, the row is left out, an error."""

@@ -14,8 +14,9 @@ from bpnet.data.columns import Source, places, row_error
 from bpnet.data.preprocessing import NumericOptions
 from bpnet.data.saved import Saved
 from bpnet.data.scaling import FILLS, SCALES
-from bpnet.data.table import Array, Column
+from bpnet.data.table import Column
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 BLOCK = 1 << 18
 """Numbers in a block: 2 MiB."""

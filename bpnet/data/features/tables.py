@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.data.columns import Source, as_number, find_column
 from bpnet.data.features.categorical import CategoryColumn
@@ -22,9 +22,12 @@ from bpnet.data.preprocessing import (
     numeric_options,
 )
 from bpnet.data.saved import Saved
-from bpnet.data.table import Array, Column, Kind, Table
+from bpnet.data.table import Column, Kind, Table
 from bpnet.errors import DataError
-from bpnet.nn.arena import aligned
+from bpnet.nn.arena import Array, aligned
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass(frozen=True, slots=True)

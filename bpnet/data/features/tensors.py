@@ -6,18 +6,20 @@ Legend: N examples, C channels (the last axis), H W height and width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.data.columns import Source, row_error
 from bpnet.data.features.tables import Transformed
 from bpnet.data.preprocessing import ImageOptions
 from bpnet.data.saved import Saved
-from bpnet.data.table import Array, Kind, Tensor
+from bpnet.data.table import Kind, Tensor
 from bpnet.errors import DataError
-from bpnet.nn.arena import aligned
+from bpnet.nn.arena import Array, aligned
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 BLOCK = 1 << 20
 """Numbers in a block of examples: 8 MiB in float64."""

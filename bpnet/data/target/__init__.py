@@ -8,12 +8,12 @@ import numpy as np
 
 from bpnet.data.columns import Source
 from bpnet.data.saved import Saved
-from bpnet.data.table import Array
 from bpnet.data.target.base import Target, TargetScale
 from bpnet.data.target.binary import BinaryTarget
 from bpnet.data.target.classes import ClassTarget, SharesTarget, label_column
 from bpnet.data.target.numbers import NumberTarget
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 from bpnet.nn.losses import TargetKind
 
 __all__ = ["TARGETS", "Target", "TargetScale", "fit_target", "strata", "target_from_state"]

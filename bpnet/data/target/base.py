@@ -8,14 +8,17 @@ Legend: N rows, K outputs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.data.columns import Source, find_column, places, row_error
-from bpnet.data.table import Array, Column
+from bpnet.data.table import Column
+from bpnet.nn.arena import Array
 from bpnet.nn.losses import TargetKind
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 TargetScale = Literal["standard", "minmax", "none"]
 """How numbers to predict are scaled inside: mean 0 and standard deviation 1, 0 to 1, or not."""

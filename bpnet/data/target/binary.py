@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.data.columns import Source, codes_of, in_order, is_number
 from bpnet.data.saved import Saved
-from bpnet.data.table import Array
 from bpnet.data.target.base import Target, labels_as_values, target_column
 from bpnet.data.target.classes import label_column, refuse_unseen
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 from bpnet.nn.losses import TargetKind
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass

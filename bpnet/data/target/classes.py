@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.data.columns import Source, as_number, codes_of, in_order, places, row_error
 from bpnet.data.saved import Saved
-from bpnet.data.table import Array, Column
+from bpnet.data.table import Column
 from bpnet.data.target.base import Target, labels_as_values, target_column
 from bpnet.errors import DataError, did_you_mean
+from bpnet.nn.arena import Array
 from bpnet.nn.losses import TargetKind
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 FRACTIONAL_CLASSES = 20
 """A column with more different numbers than this, some not whole, is no column of classes."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.data.columns import Source, as_number, row_error
 from bpnet.data.saved import Saved
 from bpnet.data.scaling import SCALES
-from bpnet.data.table import Array
 from bpnet.data.target.base import Target, TargetScale, target_column
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 from bpnet.nn.losses import TargetKind
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass

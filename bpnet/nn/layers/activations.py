@@ -1,8 +1,9 @@
 """Activations: functions of each number alone, and softmax, a function of each row.
 
-NumPy's `maximum`, `minimum`, `where` and masked copies take 2 to 10 times as long as its
-arithmetic, so choices are written as arithmetic: min(x, 0) = (x - |x|) / 2, which is exact, or a
-product with a factor of 0 and 1. All of them pass NaN on, so that a diverging network shows.
+NumPy's `maximum` and `minimum` with a number take 2 to 6 times as long as its arithmetic, masked
+copies more yet (see benchmarks/layers.py), so choices are written as arithmetic: min(x, 0) is
+(x - |x|) / 2, which is exact, or a product with a factor of 0 and 1. All of them pass NaN on, so
+that a diverging network shows.
 """
 
 from __future__ import annotations

@@ -7,12 +7,14 @@ weight of row i (1 where no weights are given), S the total that the sum is divi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.nn.arena import Array, Scratch
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 TargetKind = Literal["class", "binary", "number"]
 

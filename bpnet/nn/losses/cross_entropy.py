@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.errors import OptionError
 from bpnet.nn.arena import Array
 from bpnet.nn.losses import class_weights
 from bpnet.nn.losses.base import Loss, check_shapes, sum_of_products
 from bpnet.options import Fraction, NonNegative
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass

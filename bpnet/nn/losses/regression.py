@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from bpnet.nn.arena import Array
 from bpnet.nn.losses.base import Loss, check_shapes, sum_of_products
 from bpnet.options import Positive
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 
 @dataclass
