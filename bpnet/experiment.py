@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bpnet import errors
 from bpnet.config.document import Document
 from bpnet.config.schema import Config, ImageFiles, bind_config, emit_config
 from bpnet.data.batches import Batches
@@ -41,6 +42,8 @@ class Experiment:
         The prepared data of every split.
     state
         The training, ready to start.
+    warnings
+        What is allowed but hardly meant, one located message each.
     """
 
     document: Document
@@ -48,7 +51,7 @@ class Experiment:
     folder: Path
     data: Prepared
     state: TrainingState
-    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def resolved(self) -> str:
         """Return the config with every default filled in and paths that hold anywhere."""
@@ -108,7 +111,21 @@ def build(document: Document) -> Experiment:
     steps.finish()
     assert data is not None
     state = _assemble(config, data, steps)
-    return Experiment(document, config, folder, data, state)
+    warnings = [
+        document.problem(path, message, level="warning") for path, message in _doubts(config)
+    ]
+    return Experiment(document, config, folder, data, state, warnings)
+
+
+def _doubts(config: Config) -> Iterator[tuple[errors.Path, str]]:
+    """Find what is allowed but hardly meant; yield its path and what to do."""
+    for i, layer in enumerate(config.model.layers):
+        if layer.type == "batch_norm" and config.training.batch_size == 1:
+            yield (
+                ("model", "layers", i),
+                "a batch of one row has no spread to normalize by, so the running averages never "
+                "move; raise training.batch_size or use layer_norm",
+            )
 
 
 class _Steps:

@@ -24,7 +24,10 @@ def check(
         typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
     ] = None,
 ) -> None:
-    """Validate CONFIG; show it resolved, the data it found, the layers and the memory."""
+    """Validate a config and show what it means.
+
+    Resolved options, the data found, layers with shapes and parameters, memory. Trains nothing.
+    """
     experiment = load_experiment(load_document(config, list(overrides or [])), console)
     summary = describe(experiment)
     if console.as_json:

@@ -119,6 +119,8 @@ def load_experiment(document: Document, console: Console) -> Experiment:
     from bpnet.experiment import build
 
     experiment = build(document)
+    for warning in experiment.warnings:
+        console.info(warning)
     for note in experiment.data.notes:
         console.info(f"note: {note}")
     return experiment

@@ -6,7 +6,10 @@ from bpnet.cli.console import Console
 
 
 def env(console: Console) -> None:
-    """Show versions, processor, BLAS and threads: what to say in a bug report."""
+    """Print versions, processor, BLAS, threads.
+
+    What to say in a bug report.
+    """
     from bpnet.cli import threads
 
     threads.choose()

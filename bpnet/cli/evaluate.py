@@ -39,7 +39,10 @@ def evaluate(
         typer.Option(metavar="METRIC=VALUE", help="Exit with 6 if METRIC is worse than VALUE."),
     ] = None,
 ) -> None:
-    """Score a trained network on a split or a file: metrics, confusion matrix or residuals."""
+    """Score a trained network.
+
+    Metrics of a split or a file, with a confusion matrix or residuals.
+    """
     limits = [_limit(text) for text in fail_under or []]
     if split is not None and data is not None:
         raise UsageError("give either --split or --data, not both")

@@ -31,7 +31,10 @@ def init(
         str | None, typer.Option(metavar="COLUMN", help="The column of DATA to predict.")
     ] = None,
 ) -> None:
-    """Write a commented starting config, and the schema that editors complete it with."""
+    """Write a commented starting config.
+
+    Beside it, the schema with which editors complete and check it.
+    """
     if (template is None) == (source is None):
         raise UsageError("give either --template NAME or --from DATA --target COLUMN")
     if source is not None:

@@ -48,7 +48,10 @@ def predict(
         bool, typer.Option("--probabilities", help="Add the probability of every class.")
     ] = False,
 ) -> None:
-    """Predict each row of INPUT; the target column may be there or not."""
+    """Predict each row of a file or of stdin.
+
+    The target column may be there or not.
+    """
     if form is not None and form not in FORMATS:
         raise UsageError(f"--format: expected csv or jsonl, received '{form}'")
     if input_format not in (None, "csv", "tsv", "jsonl"):

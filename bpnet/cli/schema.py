@@ -8,7 +8,10 @@ from bpnet.cli.console import Console
 
 
 def schema(console: Console) -> None:
-    """Print the JSON Schema of the config, for editors that complete and check YAML."""
+    """Print the JSON Schema of the config.
+
+    With it editors complete and check what you type.
+    """
     from bpnet.config.schema import config_schema
 
     console.out(json.dumps(config_schema(), indent=2, ensure_ascii=False))

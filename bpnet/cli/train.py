@@ -48,7 +48,10 @@ def train(
         bool, typer.Option("--dry-run", help="One batch through everything; no run directory.")
     ] = False,
 ) -> None:
-    """Train the network that CONFIG describes; leave a run directory and print its name."""
+    """Train a network; leave a run directory.
+
+    CONFIG describes data, network and training; the directory's name is the last line of stdout.
+    """
     values = list(overrides or [])
     for key, value in (("name", name), ("seed", seed), ("training.max_time", max_time)):
         if value is not None:

@@ -14,13 +14,15 @@ boundary; the few numbers between two views are padding, zero in all vectors for
 from __future__ import annotations
 
 import math
+import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from bpnet.errors import OptionError
 from bpnet.streams import stream
 
 if TYPE_CHECKING:
@@ -178,11 +180,17 @@ class Scope:
         fans
             Inputs and outputs of one unit, for the initializers that scale by them; from
             the shape (first dimension in, last out) if left out.
+
+        Raises
+        ------
+        OptionError
+            If the parameters so far can't fit into this machine's memory.
         """
         chosen = init or (self.plan.init if decay else self.plan.bias_init)
         fans = fans or (shape[0], shape[-1])
         param = Param(f"{self.name}.{name}", shape, chosen, fans, self.gain, decay)
         self.plan.params.append(param)
+        _refuse_too_large(self.plan.params, self.dtype)
         return param
 
     def state(self, name: str, shape: Shape, init: Initializer) -> Param:
@@ -274,6 +282,19 @@ class Arena:
 
     def __deepcopy__(self, memo: object) -> NoReturn:
         self.__reduce__()
+
+
+def _refuse_too_large(params: Sequence[Param], dtype: np.dtype[Any]) -> None:
+    """Refuse parameters that, with gradients and moments, can't fit into this machine's memory."""
+    count = sum(param.size for param in params)
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 4 * count * dtype.itemsize > memory:
+        last = params[-1]
+        raise OptionError(
+            f"with {last.name} ({' x '.join(map(str, last.shape))}) the network has {count:,} "
+            f"parameters, and training them does not fit into {memory / 2**30:.0f} GiB of memory; "
+            "make it smaller"
+        )
 
 
 def _padded(size: int, dtype: np.dtype[Any]) -> int:

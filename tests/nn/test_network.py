@@ -186,3 +186,9 @@ class TestArena:
         assert all(np.isnan(param.grad).all() for param in network.arena.params.values())
         assert np.isnan(network.layers[0].y).all()  # type: ignore[attr-defined]
         assert network.arena.scratch_bytes > 0
+
+
+def test_a_network_that_can_not_fit_is_refused_at_its_layer_before_anything_is_allocated():
+    with pytest.raises(OptionError, match="does not fit into") as caught:
+        Network([LAYERS["dense"](4), LAYERS["dense"](10**12)], (3,))
+    assert caught.value.path == ("layers", 1)
