@@ -101,7 +101,7 @@ def prepare(config: DataConfig, loss: Loss, folder: Path, *, seed: int, dtype: s
 
 
 def _prepare(config: DataConfig, loss: Loss, folder: Path, seed: int, dtype: str) -> Prepared:
-    _refuse_overlap(config)
+    _refuse_overlap(config, folder)
     sources = {"train": _read(config, config.train, folder)}
     for split, given in (("val", config.validation), ("test", config.test)):
         if not isinstance(given, float | int):
@@ -228,19 +228,23 @@ def _read(config: DataConfig, source: str | ImageFiles, folder: Path) -> Source:
     )
 
 
-def _refuse_overlap(config: DataConfig) -> None:
-    seen: dict[object, str] = {str(config.train): "train"}
+def _refuse_overlap(config: DataConfig, folder: Path) -> None:
+    def place(source: object) -> str:
+        named = source.images if isinstance(source, ImageFiles) else str(source)
+        return named if named.startswith("builtin:") else str((folder / named).resolve())
+
+    seen = {place(config.train): "train"}
     for name in ("validation", "test"):
         part = getattr(config, name)
         if isinstance(part, float | int):
             continue
-        if str(part) in seen:
+        if place(part) in seen:
             raise OptionError(
-                f"the same source as {seen[str(part)]}: its score would tell nothing; "
+                f"the same source as {seen[place(part)]}: its score would tell nothing; "
                 "name another one, or give a fraction",
                 name,
             )
-        seen[str(part)] = name
+        seen[place(part)] = name
 
 
 def _inputs(config: DataConfig, train: Source, targets: list[str]) -> list[str]:

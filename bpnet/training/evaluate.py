@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bpnet.data.dataset import Dataset
 from bpnet.data.target import Target
 from bpnet.nn.arena import Array
@@ -42,10 +44,11 @@ def evaluate(
 
     Losses are of the scaled target, metrics of the target in its own units.
     """
-    z = network.predict(dataset.x)
-    scores = {"loss": loss.forward(z, dataset.target, dataset.weight)}
-    output = target.to_units(loss.predict(z))
-    truth = target.to_units(dataset.target)
-    for metric in metrics:
-        scores[metric.key] = metric.compute(truth, output, dataset.weight)
+    with np.errstate(all="ignore"):  # the outputs of a diverging network overflow
+        z = network.predict(dataset.x)
+        scores = {"loss": loss.forward(z, dataset.target, dataset.weight)}
+        output = target.to_units(loss.predict(z))
+        truth = target.to_units(dataset.target)
+        for metric in metrics:
+            scores[metric.key] = metric.compute(truth, output, dataset.weight)
     return Evaluation(scores, truth, output)

@@ -128,10 +128,9 @@ def _finish_epoch(state: TrainingState, began: float) -> Iterator[Event]:
         "train/loss": state.loss_sum / state.weight_sum if state.weight_sum else math.nan,
     }
     if state.validation is not None:
-        with np.errstate(all="ignore"):
-            scores = evaluate(
-                state.network, state.loss, state.validation, state.metrics, state.target
-            ).scores
+        scores = evaluate(
+            state.network, state.loss, state.validation, state.metrics, state.target
+        ).scores
         row |= {f"val/{name}": value for name, value in scores.items()}
     row["grad_norm"] = state.norm_sum / state.position
     value = row[state.monitor.name]
