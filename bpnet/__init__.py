@@ -1,7 +1,7 @@
 """Train neural networks from a YAML file, on a backpropagation engine written in NumPy.
 
 >>> import bpnet
->>> run = bpnet.train("configs/iris.yaml", epochs=20)     # doctest: +SKIP
+>>> run = bpnet.train("configs/iris.yaml", training__epochs=20)  # doctest: +SKIP
 >>> model = bpnet.load(run.directory)                     # doctest: +SKIP
 >>> model.predict([{"sepal_length": 5.1, ...}])           # doctest: +SKIP
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ def train(
     else:
         document = Document.read(str(config))
     experiment = build(document.override(assignments))
+    for warning in experiment.warnings:
+        warnings.warn(warning, stacklevel=2)
     if run_dir is not None:
         directory = rundir.create_exactly(Path(run_dir))
     else:

@@ -102,6 +102,6 @@ def _task(column: Column) -> tuple[str, str, list[str]]:
     whole = column.kind == "category" or bool((values == np.floor(values)).all())
     if different == 2:
         return "binary_cross_entropy", "the target has two values", ["accuracy", "f1", "roc_auc"]
-    if column.kind == "category" or (whole and different <= CLASSES):
+    if column.kind == "category" or (whole and different <= min(CLASSES, len(values) / 5)):
         return "cross_entropy", f"the target has {different} classes", ["accuracy", "f1"]
     return "mse", "the target is a number", ["rmse", "mae", "r2"]

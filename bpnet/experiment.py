@@ -22,7 +22,7 @@ from bpnet.training.early_stopping import EarlyStopping, Monitor
 from bpnet.training.evaluate import evaluate
 from bpnet.training.events import StepEnd
 from bpnet.training.fit import learn
-from bpnet.training.metrics import Metric, build_metrics, default_metrics
+from bpnet.training.metrics import METRICS, Metric, build_metrics, default_metrics
 from bpnet.training.state import Control, TrainingState
 
 T = TypeVar("T")
@@ -104,7 +104,6 @@ def build(document: Document) -> Experiment:
     folder = Path() if name.startswith("<") else Path(name).parent
     steps = _Steps(document)
     steps.run(lambda: _check_model(config), "model")
-    steps.finish()
     data = steps.run(
         lambda: prepare(config.data, config.loss, folder, seed=config.seed, dtype=config.dtype)
     )
@@ -126,6 +125,45 @@ def _doubts(config: Config) -> Iterator[tuple[errors.Path, str]]:
                 "a batch of one row has no spread to normalize by, so the running averages never "
                 "move; raise training.batch_size or use layer_norm",
             )
+    yield from _last_layer(config)
+    early = config.early_stopping
+    if early is not None and early.mode != "auto" and early.mode != _natural_mode(config, early):
+        less = early.mode == "min"
+        yield (
+            ("early_stopping", "mode"),
+            f"mode {early.mode} keeps the epoch with the {'least' if less else 'largest'} "
+            f"{early.monitor}, which is the worst one; leave mode at auto",
+        )
+
+
+def _last_layer(config: Config) -> Iterator[tuple[errors.Path, str]]:
+    """Find a last layer that keeps the outputs from being what the loss works with."""
+    last = len(config.model.layers) - 1
+    kind = config.model.layers[last].type
+    place = ("model", "layers", last)
+    if kind == "dropout":
+        yield place, "dropout as the last layer sets outputs themselves to 0; drop it"
+    elif kind in _BOUNDED and config.loss.target != "number":
+        yield place, f"{config.loss.type} works from logits, which {kind} bounds; drop this layer"
+    elif kind in _BOUNDED and config.data.target_scale == "standard":
+        yield (
+            place,
+            f"{kind} bounds the outputs, but the target is scaled to mean 0 and deviation 1, on "
+            "both sides; drop this layer",
+        )
+
+
+_BOUNDED = ("relu", "sigmoid", "tanh", "softplus", "elu", "softmax")
+"""Layers whose outputs are not all numbers."""
+
+
+def _natural_mode(config: Config, early: EarlyStopping) -> str:
+    name = early.monitor.partition("/")[2]
+    if name == "loss" or config.metrics == "auto":
+        modes = {"loss": "min", **{name: metric.mode for name, metric in METRICS.items()}}
+    else:
+        modes = {metric.key: metric.mode for metric in config.metrics}
+    return modes.get(name, early.mode)
 
 
 class _Steps:
@@ -152,6 +190,13 @@ class _Steps:
 def _check_model(config: Config) -> None:
     """Refuse a last layer that takes the loss's part."""
     last = len(config.model.layers) - 1
+    while last > 0 and config.model.layers[last].type in (
+        "identity",
+        "dropout",
+        "flatten",
+        "reshape",
+    ):
+        last -= 1
     activation = config.model.layers[last].type
     pairs = {"class": "softmax", "binary": "sigmoid"}
     if activation == pairs.get(config.loss.target):
@@ -200,7 +245,7 @@ def _assemble(config: Config, data: Prepared, steps: _Steps) -> TrainingState:
     monitor = None
     if metrics is not None:
         monitor = steps.run(
-            lambda: _monitor(config.early_stopping, metrics, "val" in data.datasets),
+            lambda: _monitor(config, metrics, "val" in data.datasets),
             "early_stopping",
         )
     steps.finish()
@@ -254,11 +299,13 @@ def build_network(config: Config, in_shape: Shape, target: Target) -> Network:
     )
     if network.out_shape != (target.outputs,):
         last = len(config.model.layers) - 1
+        units = ("units",) if hasattr(config.model.layers[last], "units") else ()
         raise OptionError(
             f"the last layer has {_sides(network.out_shape)} outputs, but {_needs(target)}; "
             "end with {type: dense, units: auto}",
             "layers",
             last,
+            *units,
         )
     return network
 
@@ -284,8 +331,9 @@ def _metrics(config: Config, target: Target) -> list[Metric]:
     return build_metrics(config.metrics, target.kind, target.outputs)
 
 
-def _monitor(early: EarlyStopping | None, metrics: list[Metric], validation: bool) -> Monitor:
+def _monitor(config: Config, metrics: list[Metric], validation: bool) -> Monitor:
     """Make the monitor; without early stopping it only chooses the best epoch."""
+    early, epochs = config.early_stopping, config.training.epochs
     modes = {"train/loss": "min"}
     if validation:
         modes |= {"val/loss": "min", **{f"val/{metric.key}": metric.mode for metric in metrics}}
@@ -302,6 +350,10 @@ def _monitor(early: EarlyStopping | None, metrics: list[Metric], validation: boo
             hint = did_you_mean(early.monitor, modes)
         raise OptionError(
             f"'{early.monitor}' is not measured here{hint or ''} (measured: {known})", "monitor"
+        )
+    if early.start_epoch > epochs:
+        raise OptionError(
+            f"the training has only {epochs} epochs, so none would count", "start_epoch"
         )
     mode = modes[early.monitor] if early.mode == "auto" else early.mode
     assert mode in ("min", "max")

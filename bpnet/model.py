@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bpnet.config.schema import Config, read_config
+from bpnet.config.schema import Config, DataConfig, read_config
 from bpnet.data.features import Features, Transformed, features_from_state
 from bpnet.data.table import Table, Tensor
 from bpnet.data.target import Target, target_from_state
@@ -47,9 +47,9 @@ def load(run_or_model: str | Path) -> Model:
     """
     path = Path(run_or_model)
     if path.is_dir():
-        rundir.open_run(path)
+        facts = rundir.open_run(path)
         if not (path / rundir.MODEL).is_file():
-            raise RunError(f"{path}: the run has no model yet; its training must finish first")
+            raise RunError(f"{path}: no model there: the training is {facts.get('status')}")
         path = path / rundir.MODEL
     file = tensors.read(path, KIND)
     try:
@@ -135,7 +135,7 @@ class Model:
         Parameters
         ----------
         rows
-            A list of dictionaries (one a row), a dictionary of columns, an array
+            A list of dictionaries (one a row), a dictionary of columns or a data frame, an array
             ``(N, columns)`` in the order of the training columns, images ``(N, H, W, C)``, or
             the path of a file.
 
@@ -173,18 +173,28 @@ class Model:
             return self.target.to_units(self.loss.predict(self.network.predict(x)))
 
     def _transform(self, rows: Any) -> tuple[Transformed, int]:
-        source = as_source(rows, self.features)
+        source = as_source(rows, self.features, self.config.data)
         return self.features.transform(source, dtype=self.config.dtype), source.rows
 
 
-def as_source(rows: Any, features: Features) -> Table | Tensor:
+def as_source(rows: Any, features: Features, data: DataConfig) -> Table | Tensor:
     """Return rows, in any of the forms that `Model.predict` takes, as a table or tensor."""
     from bpnet.data import memory, sources
 
     if isinstance(rows, Table | Tensor):
         return rows
     if isinstance(rows, str | Path):
-        return sources.read_source(str(rows), Path(), kinds=features.columns)
+        return sources.read_source(
+            str(rows),
+            Path(),
+            kinds=features.columns,
+            features=data.features,
+            target=data.target,
+            target_required=False,
+            header=data.header,
+        )
+    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # a data frame
+        rows = rows.to_dict("list")
     if isinstance(rows, Mapping):
         return memory.from_columns(rows, features.columns)
     if isinstance(rows, np.ndarray):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 from bpnet.data.table import Table, Tensor
@@ -107,15 +107,15 @@ class Writer:
         labels = target.labels(output)
         columns: list[list[Any]]
         if labels.ndim == 1:
-            columns = [_cells(labels)]
+            columns = [labels.tolist()]
         else:
-            columns = [_cells(labels[:, k]) for k in range(labels.shape[1])]
+            columns = [labels[:, k].tolist() for k in range(labels.shape[1])]
         if target.kind != "number":
             chances = target.probabilities(output)
             if labels.ndim == 1:
-                columns.append(_cells(chances.max(axis=1)))
+                columns.append(_rounded(chances.max(axis=1)))
             if self._probabilities:
-                columns += [_cells(chances[:, k]) for k in range(chances.shape[1])]
+                columns += [_rounded(chances[:, k]) for k in range(chances.shape[1])]
         return list(zip(*columns, strict=True))
 
     def _put(self, lines: list[Sequence[Any]]) -> None:
@@ -133,14 +133,6 @@ class Writer:
         self._sink.flush()
 
 
-def _cells(values: Array) -> list[Any]:
-    """Return values as Python's own, floats with the digits that float32 has."""
-    if values.dtype.kind != "f":
-        plain: list[Any] = values.tolist()
-        return plain
-    return list(_rounded(values))
-
-
-def _rounded(values: Array) -> Iterator[float | None]:
-    for value in values.tolist():
-        yield float(f"{value:.8g}") if value == value else None
+def _rounded(probabilities: Array) -> list[float | None]:
+    """Return probabilities with the eight digits that float32 has."""
+    return [float(f"{p:.8g}") if p == p else None for p in probabilities.tolist()]

@@ -5,13 +5,17 @@ Everything is fitted on the training rows alone.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bpnet.config.places import printable
 from bpnet.config.schema import DataConfig, ImageFiles
+from bpnet.data.columns import chosen_column
 from bpnet.data.dataset import Dataset, make_dataset
 from bpnet.data.features import Features, feature_names, fit_features
 from bpnet.data.sources import read_source
@@ -61,10 +65,10 @@ class Prepared:
     def target_text(self) -> str:
         """The target for people: ``species: setosa, versicolor, virginica``."""
         target = self.target
-        names = target.class_names
+        names = tuple(map(printable, target.class_names))
         columns = ", ".join(target.columns[:5]) + (", ..." if len(target.columns) > 5 else "")
         if target.kind == "number":
-            return f"{columns} (a number{'s' if target.outputs > 1 else ''})"
+            return f"{columns} ({'numbers' if target.outputs > 1 else 'a number'})"
         if target.outputs > 1 and target.kind == "binary":
             return f"{columns} ({target.outputs} labels, yes or no each)"
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
@@ -171,8 +175,6 @@ def target_names(config: DataConfig, train: Source) -> list[str]:
     if not names:
         known = ", ".join(train.columns)
         raise OptionError(f"expected the column to predict; {train.source} has {known}", "target")
-    from bpnet.data.columns import chosen_column
-
     for i, name in enumerate(names):
         chosen_column(train, name, "target", *([] if isinstance(config.target, str) else [i]))
     return names
@@ -180,6 +182,8 @@ def target_names(config: DataConfig, train: Source) -> list[str]:
 
 def _check_loss(loss: Loss, train: Source, names: list[str]) -> None:
     """Refuse a loss of another kind than the target's columns plainly are."""
+    if len(names) > 1:
+        _check_several(loss, train, names)
     for name in names:
         column = train.columns[name]
         values = column.as_category().levels if column.kind == "category" else ()
@@ -202,15 +206,42 @@ def _check_loss(loss: Loss, train: Source, names: list[str]) -> None:
         whole = column.kind == "category" or bool(
             (column.values == np.floor(column.values))[~column.missing].all()
         )
-        if loss.target == "class" and len(names) == 1 and not whole and different > 20:
+        many = different > (max(50, train.rows / 2) if whole else 20)
+        if loss.target == "class" and len(names) == 1 and column.kind == "number" and many:
             raise OptionError(
                 f"{loss.type} is for classes, but target '{name}' has {different} different "
-                "numbers, not all whole; use mse",
+                "numbers; use mse",
                 "loss",
             )
 
 
-def _known(names: list[str], source: Source) -> bool:
+def _check_several(loss: Loss, train: Source, names: list[str]) -> None:
+    """Refuse a loss for several targets that are plainly of another kind."""
+    columns = [train.columns[name] for name in names]
+    if loss.target == "binary":
+        for column in columns:
+            different = len(np.unique(column.values[~column.missing]))
+            if different > 2:
+                better = "mse" if column.kind == "number" else "cross_entropy, one target at a time"
+                raise OptionError(
+                    f"{loss.type} with several targets is for yes or no each, but "
+                    f"'{column.name}' has {different} different values; use {better}",
+                    "loss",
+                )
+    if loss.target == "class":
+        sums = None
+        if all(column.kind == "number" for column in columns):
+            sums = np.sum([column.values for column in columns], axis=0)
+        if sums is None or (np.abs(sums[~np.isnan(sums)] - 1) > 0.01).mean() > 0.5:
+            raise OptionError(
+                f"{loss.type} with several targets takes a probability for each class, which sum "
+                f"to 1, but {', '.join(names[:4])} do not; use binary_cross_entropy if each is a "
+                "yes or no, mse if each is a number",
+                "loss",
+            )
+
+
+def _known(names: Sequence[str], source: Source) -> bool:
     return all(name in source.columns for name in names)
 
 
@@ -219,13 +250,20 @@ def _read(config: DataConfig, source: str | ImageFiles, folder: Path) -> Source:
         name: options.type for name, options in config.columns.items() if options.type is not None
     }
     return read_source(
-        source,
-        folder,
+        _from_here(source, folder),
+        Path(),
         kinds=kinds,
         features=config.features,
         target=config.target,
         header=config.header,
     )
+
+
+def _from_here(source: str | ImageFiles, folder: Path) -> str | ImageFiles:
+    """Return a path of the config as one that leads there from the current folder."""
+    if isinstance(source, ImageFiles):
+        return ImageFiles(*(os.path.normpath(folder / p) for p in (source.images, source.labels)))
+    return source if source.startswith("builtin:") else os.path.normpath(folder / source)
 
 
 def _refuse_overlap(config: DataConfig, folder: Path) -> None:
@@ -253,10 +291,19 @@ def _inputs(config: DataConfig, train: Source, targets: list[str]) -> list[str]:
         return []
     others = dict.fromkeys(targets, "the target")
     if config.weight is not None:
-        others.setdefault(config.weight, "the weight")
+        chosen_column(train, config.weight, "weight")
+        if config.weight in targets:
+            raise OptionError(
+                f"'{config.weight}' is the target, so it can't be the weight", "weight"
+            )
+        others[config.weight] = "the weight"
     for name in config.split.columns:
+        chosen_column(train, name, "split", "column")
         others.setdefault(name, "the column that splits")
-    names = feature_names(train, config.features, config.exclude, others)
+    chosen = config.features
+    if train.source.endswith(".npz") and chosen != "all" and not _known(chosen, train):
+        chosen = "all"  # the option names an array, which the reader has found
+    names = feature_names(train, chosen, config.exclude, others)
     for name in names:
         column = train.columns[name]
         if name in config.columns and config.columns[name].type is not None:
@@ -334,6 +381,10 @@ def _notes(
 ) -> list[str]:
     notes = list(dict.fromkeys(note for source in sources.values() for note in source.notes))
     for split, dataset in datasets.items():
+        if dataset.filled:
+            counts = ", ".join(f"{c} {n}" for c, n in list(dataset.filled.items())[:6])
+            more = f" and {len(dataset.filled) - 6} more columns" if len(dataset.filled) > 6 else ""
+            notes.append(f"{split}: missing cells were filled as the config says: {counts}{more}")
         for column, levels in dataset.unseen.items():
             named = ", ".join(f"{level!r} ({count})" for level, count in list(levels.items())[:5])
             notes.append(f"{split}: column '{column}' has categories not in training: {named}")

@@ -155,3 +155,6 @@ def _add_details(report: Report, found: Evaluation, model: Model, dataset: Datas
         report.confusion = {"classes": list(names), "matrix": matrix.tolist()}
     scores = class_scores(target.kind, names, found.truth, found.output, weight)
     report.class_scores = [dataclasses.asdict(row) for row in scores]
+    if weight is None:
+        for row in report.class_scores:
+            row["rows"] = int(row["rows"])

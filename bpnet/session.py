@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class Session:
         durable.write(directory / rundir.RESOLVED, experiment.resolved())
         self._write_facts()
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event, None, None]:
         """Train; yield every event after it has been written down.
 
         Raises
@@ -94,6 +94,10 @@ class Session:
         except DivergedError as error:
             recorder.note("diverged", message=str(error))
             self._close("diverged", str(error))
+            raise
+        except GeneratorExit:
+            if self._facts["status"] == "running":
+                self._close("stopped", "whoever watched ended it")
             raise
         except BaseException as error:
             if self._facts["status"] == "running":

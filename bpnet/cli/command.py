@@ -24,6 +24,8 @@ _SHARED = {
     "no_color": Annotated[bool, typer.Option("--no-color", help="Print without colours.")],
 }
 
+_FLAGS = ("--json", "--quiet", "-q", "--debug", "--no-color")
+
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the shared options; it receives the `Console` that they describe.
@@ -39,7 +41,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
 
     def run(*, as_json: bool, quiet: bool, debug: bool, no_color: bool, **arguments: Any) -> None:
-        console = Console(as_json=as_json, quiet=quiet or as_json, color=not no_color)
+        console = Console(as_json=as_json, quiet=quiet, color=not no_color)
         try:
             function(console, **arguments)
         except (BpnetError, OSError, MemoryError, KeyboardInterrupt) as error:
@@ -78,8 +80,14 @@ def report(error: BaseException, console: Console) -> int:
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    flags = []
+    while words and words[0] in _FLAGS:  # before the command is as good as behind it
+        flags.append(words.pop(0))
     try:
-        code = app(list(sys.argv[1:] if arguments is None else arguments), standalone_mode=False)
+        code = app([*words[:1], *flags, *words[1:]] or ["--help"], standalone_mode=False)
+    except OSError as error:
+        return report(error, Console())
     except Exception as error:
         # click's usage errors, whichever copy of click typer brings along
         if not hasattr(error, "format_message"):

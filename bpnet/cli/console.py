@@ -40,7 +40,9 @@ class Console:
     @property
     def live(self) -> bool:
         """Whether a live line can be shown."""
-        return not self.quiet and sys.stderr is not None and sys.stderr.isatty()
+        return (
+            not self.quiet and not self.as_json and sys.stderr is not None and sys.stderr.isatty()
+        )
 
     def out(self, text: str = "") -> None:
         """Print a result."""
@@ -55,7 +57,7 @@ class Console:
 
     def info(self, text: str) -> None:
         """Print a message, unless only errors are wanted."""
-        if not self.quiet:
+        if not self.quiet and not self.as_json:
             self.clear_live()
             _write(sys.stderr, harmless(text) + "\n")
 
@@ -138,7 +140,7 @@ class Console:
             return
         self._live_at = at
         try:
-            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
         except OSError:
             width = 80
         _write(sys.stderr, "\r" + harmless(text)[: width - 1] + "\x1b[K")
@@ -170,7 +172,9 @@ def _write(stream: IO[str] | None, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError:
+        if stream is sys.stdout and not isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise  # a result that can't be written is an error; a message is not
         _silence(stream)
     except UnicodeEncodeError:
         encoding = getattr(stream, "encoding", None) or "ascii"

@@ -60,8 +60,10 @@ def evaluate(
         report = scoring.score_split(loaded, split, run)
     for warning in report.warnings:
         console.warn(warning)
+    failure = _enforce(limits, report)
     _show(report, console)
-    _enforce(limits, report)
+    if failure is not None:
+        raise failure
 
 
 def _checkpoint(run: Path, name: str) -> Path:
@@ -84,16 +86,22 @@ def _limit(text: str) -> tuple[str, float]:
         raise UsageError(f"--fail-under: expected METRIC=VALUE, received '{text}'") from None
 
 
-def _enforce(limits: list[tuple[str, float]], report: Report) -> None:
+def _enforce(limits: list[tuple[str, float]], report: Report) -> CheckFailedError | None:
+    """Return the first limit that the scores do not keep."""
     for metric, limit in limits:
-        name = metric.rpartition("/")[2]
+        part, _, name = metric.rpartition("/")
+        if part not in ("", report.part):
+            raise UsageError(
+                f"--fail-under {metric}: what was scored is {report.part}; add --split"
+            )
         if name not in report.scores:
             known = ", ".join(report.scores)
             raise UsageError(f"--fail-under: '{metric}' is not measured; measured are {known}")
         value, more = report.scores[name], report.modes[name] == "max"
         if not (value >= limit if more else value <= limit):
             side = "below" if more else "above"
-            raise CheckFailedError(f"{report.part}/{name} is {number(value)}, {side} {limit:g}")
+            return CheckFailedError(f"{report.part}/{name} is {number(value)}, {side} {limit:g}")
+    return None
 
 
 def _show(report: Report, console: Console) -> None:

@@ -61,6 +61,10 @@ def predict(
     from bpnet.predictions import Writer
 
     loaded = model.load(run)
+    if output is not None and output.name != "-" and (not output.exists() or output.is_file()):
+        _check_ending(output)
+    if output is not None and output.exists() and Path(source).exists() and output.samefile(source):
+        raise UsageError(f"-o {output} is the input itself; choose another name")
     if probabilities and loaded.target.kind == "number":
         raise UsageError("--probabilities: this model predicts numbers, which have none")
     with _chunks(loaded, source, input_format) as (chunks, found):
@@ -76,7 +80,17 @@ def predict(
             for chunk in chunks:
                 writer.write(chunk)
             writer.finish()
+    if console.as_json and output is not None:
+        console.json({"output": str(output), "rows": writer.rows, "dropped": writer.dropped})
     _report(console, writer.rows, writer.dropped, writer.unseen)
+
+
+def _check_ending(output: Path) -> None:
+    if output.suffix not in ("", ".csv", ".txt", ".jsonl", ".ndjson", ".json"):
+        raise UsageError(
+            f"-o {output}: expected a name that ends in .csv or .jsonl; other formats, and "
+            "compression, are for other tools: `bpnet predict RUN INPUT | gzip > out.csv.gz`"
+        )
 
 
 @contextlib.contextmanager
@@ -88,6 +102,8 @@ def _chunks(
 
     kinds, header = model.features.columns, model.config.data.header
     if source == "-":
+        if sys.stdin is None:
+            raise UsageError("INPUT is -, but standard input is closed")
         stream = _Peekable(sys.stdin.buffer)
         form = form or ("jsonl" if stream.start().lstrip().startswith(b"{") else "csv")
         yield sources.stream_table(stream, "<stdin>", kinds, form=form, header=header), form

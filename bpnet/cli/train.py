@@ -13,6 +13,7 @@ import typer
 
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console, number, seconds
+from bpnet.errors import UsageError
 
 if TYPE_CHECKING:
     from bpnet.experiment import Experiment
@@ -35,8 +36,9 @@ def train(
         Path | None, typer.Option(help="The run directory itself; must not exist.")
     ] = None,
     runs_root: Annotated[
-        Path, typer.Option(help="Where NAME-NNN, the run directory, is made.")
-    ] = Path("runs"),
+        Path | None,
+        typer.Option(help="Where NAME-NNN, the run directory, is made.  [default: runs]"),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the run; default: the config's.")
     ] = None,
@@ -52,6 +54,8 @@ def train(
 
     CONFIG describes data, network and training; the directory's name is the last line of stdout.
     """
+    if run_dir is not None and runs_root is not None:
+        raise UsageError("give either --run-dir, the directory itself, or --runs-root, its parent")
     values = list(overrides or [])
     for key, value in (("name", name), ("seed", seed), ("training.max_time", max_time)):
         if value is not None:
@@ -67,13 +71,14 @@ def train(
     if run_dir is not None:
         directory = rundir.create_exactly(run_dir)
     else:
-        directory = rundir.create(runs_root, experiment.config.name)
+        directory = rundir.create(runs_root or Path("runs"), experiment.config.name)
     session = Session(experiment, directory)
     _announce(experiment, directory, console)
     with _signals(experiment.state) as received:
         progress = Progress(console, experiment.state)
-        for event in session.events():
-            progress.show(event)
+        with contextlib.closing(session.events()) as events:
+            for event in events:
+                progress.show(event)
     if received:
         console.warn(
             f"{signal.Signals(received[0]).name}: the state is saved in {directory}/checkpoints"
@@ -168,7 +173,7 @@ class Progress:
             if self._live:
                 name, row = self._state.monitor.name, event.row
                 self._last = f"{name} {row[name]:.4g} (best {self._state.monitor.best:.4g})"
-            elif not self._console.quiet:
+            elif not self._console.quiet and not self._console.as_json:
                 from bpnet.runs.recorder import plain_line
 
                 self._console.info(plain_line(event.row))

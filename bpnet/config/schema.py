@@ -141,17 +141,25 @@ class TrainingConfig:
     max_time: Annotated[Span | None, "stop after this time: 90 s, 10 min, 1.5 h"] = None
 
     def __post_init__(self) -> None:
-        if self.max_time is not None and (
-            self.max_time.unit != "seconds" or not self.max_time.count
-        ):
-            raise OptionError("expected a time such as '10 min'", "max_time")
+        limit = self.max_time
+        if limit is not None and (limit.unit != "seconds" or not limit.count):
+            raise OptionError(
+                f"expected a time such as '90 s' or '10 min', received {limit.to_yaml()}",
+                "max_time",
+            )
 
 
 @dataclass(kw_only=True)
 class LoggingConfig:
     """Other places that hear of a training."""
 
-    tensorboard: Annotated[Literal[False], "TensorBoard files; not in this version"] = False
+    tensorboard: Annotated[bool, "TensorBoard files; not in this version"] = False
+
+    def __post_init__(self) -> None:
+        if self.tensorboard:
+            raise OptionError(
+                "TensorBoard files are not in this version; leave it out", "tensorboard"
+            )
 
 
 _NAME = re.compile(r"\w[\w .+-]{0,99}")
@@ -167,7 +175,7 @@ class Config:
         "float32"
     )
     threads: Annotated[
-        Literal["auto"] | PositiveInt,
+        Literal["auto"] | Annotated[int, Range(ge=1, le=1024)],
         "for matrix products; auto: one, or all cores if the network is wide",
     ] = "auto"
     data: Annotated[DataConfig, "where the rows come from"]

@@ -29,6 +29,9 @@ class Dataset:
         What the loss compares with: int64 ``(N,)``, or numbers ``(N, K)``.
     weight
         Weight of each row ``(N,)``; None where all count alike.
+    truth
+        The target in its own units ``(N, K)``, float64, where `target` is scaled; None where
+        `target` is the truth itself.
     rows
         Which rows of the source they are, ``(N,)``.
     filled
@@ -43,6 +46,7 @@ class Dataset:
     rows: Array = field(default_factory=lambda: np.empty(0, np.int64))
     filled: dict[str, int] = field(default_factory=dict)
     unseen: dict[str, dict[str, int]] = field(default_factory=dict)
+    truth: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -90,6 +94,7 @@ def make_dataset(
         inputs.kept,
         inputs.filled,
         inputs.unseen,
+        target.truth(source, inputs.kept),
     )
 
 

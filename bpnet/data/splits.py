@@ -5,6 +5,7 @@ The rows of each part stay in the file's order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -12,6 +13,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from bpnet.data.columns import Source, chosen_column, row_error
+from bpnet.data.table import Column
 from bpnet.errors import DataError, OptionError
 from bpnet.nn.arena import Array
 
@@ -118,10 +120,37 @@ class TimeSplit(Split):
             if column.missing.any():
                 row = int(column.missing.argmax())
                 raise row_error(source, row, f"column '{self.column}' has no value to sort by")
+            _refuse_unsortable(column)
             order = np.argsort(column.values, kind="stable")
         counts = part_sizes(source, source.rows, validation, test)
         first, second = counts[0], counts[0] + counts[1]
         return Parts(*map(np.sort, (order[:first], order[first:second], order[second:])))
+
+
+_DATE = re.compile(
+    r"\d{4}(-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?)?)?"
+)
+"""ISO 8601: year first, all parts with leading zeros, so that sorting texts sorts times."""
+
+
+def _refuse_unsortable(column: Column) -> None:
+    """Refuse texts whose alphabetical order is no order in time.
+
+    Raises
+    ------
+    OptionError
+        If the column holds texts that are no dates with the year first, all written alike.
+    """
+    if column.kind == "number":
+        return
+    for level in column.levels:
+        if not _DATE.fullmatch(level) or len(level) != len(column.levels[0]):
+            raise OptionError(
+                f"column '{column.name}' can't be sorted by time: {level!r} is no number and no "
+                "date such as 2024-05-31 (or 2024-05-31 09:30), written alike in all rows",
+                "split",
+                "column",
+            )
 
 
 Values = str | int | list[str | int]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -288,7 +289,9 @@ def _refuse_too_large(params: Sequence[Param], dtype: np.dtype[Any]) -> None:
     """Refuse parameters that, with gradients and moments, can't fit into this machine's memory."""
     count = sum(param.size for param in params)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if 4 * count * dtype.itemsize > memory:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    memory = memory if limit == resource.RLIM_INFINITY else min(memory, limit)
+    if 5 * count * dtype.itemsize > memory:  # and gradients, two moments, the best so far
         last = params[-1]
         raise OptionError(
             f"with {last.name} ({' x '.join(map(str, last.shape))}) the network has {count:,} "

@@ -24,14 +24,14 @@ WEIGHTS = "weights"
 class CheckpointOptions:
     """When the training state is saved."""
 
-    every: Annotated[Span, "how often: 1 epoch, 500 steps, 10 min"] = field(
-        default_factory=lambda: Span(1, "epochs")
-    )
+    every: Annotated[
+        Span, "how often: 1 epoch, 500 steps, 10 min; but for steps and epochs every 5 s at most"
+    ] = field(default_factory=lambda: Span(1, "epochs"))
     keep: Annotated[PositiveInt, "how many of the newest are kept, beside the best"] = 2
 
     def __post_init__(self) -> None:
         if not self.every.count:
-            raise OptionError("expected more than 0", "every")
+            raise OptionError("expected a length above 0, received 0", "every")
 
 
 def save(state: TrainingState, directory: Path) -> Path:

@@ -34,6 +34,8 @@ def _reason(error: OSError) -> str:
         errno.EPERM: "permission denied; choose another place or change its permissions",
         errno.EROFS: "the file system is read-only; choose another place with --runs-root",
         errno.ENOENT: "the folder does not exist (any more)",
+        errno.EEXIST: "a file stands where a folder is needed",
+        errno.EISDIR: "a folder stands there",
         errno.ENOTDIR: "a file stands where a folder is needed",
     }
     known = remedies.get(error.errno) if error.errno is not None else None
@@ -61,14 +63,21 @@ def write(path: Path, data: bytes | str) -> None:
 def growing(path: Path) -> Iterator[IO[str]]:
     """Open a text file for writing piece by piece; it gets its name when all of it is there.
 
+    A device, pipe or terminal is written to as it is; a link keeps pointing to its file, which
+    is replaced.
+
     Raises
     ------
     RefusedError
         If the operating system refuses; then `path` is as it was.
     """
+    if path.exists() and not path.is_file():
+        with refusals("write", path), open(path, "w", encoding="utf-8", newline="") as file:
+            yield file
+        return
     with (
         refusals("write", path),
-        _complete(path) as descriptor,
+        _complete(path.resolve()) as descriptor,
         open(descriptor, "w", encoding="utf-8", newline="", closefd=False) as file,
     ):
         yield file

@@ -48,7 +48,7 @@ def evaluate(
         z = network.predict(dataset.x)
         scores = {"loss": loss.forward(z, dataset.target, dataset.weight)}
         output = target.to_units(loss.predict(z))
-        truth = target.to_units(dataset.target)
+        truth = dataset.truth if dataset.truth is not None else target.to_units(dataset.target)
         for metric in metrics:
             scores[metric.key] = metric.compute(truth, output, dataset.weight)
     return Evaluation(scores, truth, output)

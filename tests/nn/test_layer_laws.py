@@ -183,6 +183,28 @@ def test_stale_buffers_and_gradients_change_nothing(case: Row, train: bool) -> N
 
 @every_layer
 @every_mode
+def test_what_a_layer_says_of_its_output_is_true(case: Row, train: bool) -> None:
+    network = stirred(build(case))
+    layer = network.layers[0]
+    x, dy = draw(network.in_shape, 5), draw(network.out_shape, 5)
+    expected = run(network, x, dy, passing(train))
+    y = network.forward(x, passing(train))
+    if train or layer.type != "dropout":
+        assert layer.fresh_output or np.shares_memory(x, y) or layer.type == "dropout"
+    if layer.fresh_output:
+        assert not np.shares_memory(x, y)
+    if layer.fresh_output and not layer.reads_output:
+        y.fill(np.nan)  # as if the next layer had written over it
+    dx = network.backward(dy, need_dx=True)
+    assert dx is not None
+    found = {name: param.grad for name, param in network.arena.params.items()}
+    for name, grad in found.items():
+        np.testing.assert_array_equal(grad, expected[name])
+    np.testing.assert_array_equal(dx, expected["dx"])
+
+
+@every_layer
+@every_mode
 def test_input_and_upstream_gradient_are_left_as_they_are(case: Row, train: bool) -> None:
     network = build(case)
     x, dy = draw(case.shape, 5), draw(network.out_shape, 5, seed=4)

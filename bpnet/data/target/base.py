@@ -77,6 +77,10 @@ class Target:
         """
         raise NotImplementedError
 
+    def truth(self, source: Source, rows: Array) -> Array | None:
+        """Return the target of some rows in its own units ``(N, K)``; None if `encode` does."""
+        return None
+
     def to_units(self, values: Array) -> Array:
         """Return targets or outputs in the user's units, where those differ."""
         return values

@@ -76,6 +76,9 @@ class NumberTarget(Target):
             raise row_error(source, int(rows[row]), message)
         return encoded
 
+    def truth(self, source: Source, rows: Array) -> Array:
+        return _values(source, self.columns, rows)
+
     def to_units(self, values: Array) -> Array:
         with np.errstate(over="ignore", invalid="ignore"):  # outputs of a diverging network
             units: Array = values * self.scale + self.center

@@ -63,6 +63,7 @@ class Relu(Activation):
     Computed as y = f x with f = 1 where x > 0, else 0; dx = f dy.
     """
 
+    reads_output = False
     can_overwrite = True
 
     def prepare(self, n: int) -> None:
@@ -120,7 +121,6 @@ class Elu(Activation):
 
     alpha: Annotated[Positive, "what it approaches far below 0, with its sign turned"] = 1.0
 
-    reads_output = True
     can_overwrite = True
 
     def build(self, scope: Scope, in_shape: Shape) -> Shape:
@@ -175,7 +175,6 @@ class Sigmoid(Activation):
     dx = y (1 - y) dy.
     """
 
-    reads_output = True
     can_overwrite = True
 
     def forward(self, x: Array, step: Pass) -> Array:
@@ -196,7 +195,6 @@ class Tanh(Activation):
     dx = (1 - y²) dy.
     """
 
-    reads_output = True
     can_overwrite = True
 
     def forward(self, x: Array, step: Pass) -> Array:
@@ -223,7 +221,6 @@ class Softplus(Activation):
 
     beta: Annotated[Positive, "sharpness of the bend at 0"] = 1.0
 
-    reads_output = True
     can_overwrite = True
 
     def build(self, scope: Scope, in_shape: Shape) -> Shape:
@@ -268,7 +265,6 @@ class Softmax(Activation):
     its own and takes what would enter it.
     """
 
-    reads_output = True
     can_overwrite = True
 
     def build(self, scope: Scope, in_shape: Shape) -> Shape:

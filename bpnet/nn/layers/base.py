@@ -67,11 +67,12 @@ class Layer:
     random: ClassVar[bool] = False
     """Whether a training pass draws from `Pass.rng`."""
 
-    reads_output: ClassVar[bool] = False
-    """Whether `backward` reads the output that `forward` returned."""
+    reads_output: ClassVar[bool] = True
+    """Whether `backward` reads the output that `forward` returned; where it doesn't, say False,
+    and the next layer may write over that output."""
 
     fresh_output: ClassVar[bool] = True
-    """Whether `forward` returns a buffer of its own, never (a view of) its input."""
+    """Whether `forward` returns a buffer of its own; False for its input or a view of it."""
 
     can_overwrite: ClassVar[bool] = False
     """Whether the layer honours `inplace`: then its `backward` must do without `x`."""

@@ -22,6 +22,8 @@ class Dense(Layer):
     dW = x' dy, db = sum of dy over N, dx = dy W'.
     """
 
+    reads_output = False
+
     units: Annotated[
         Literal["auto"] | PositiveInt, "number of outputs; auto: as many as the target needs"
     ]

@@ -23,6 +23,8 @@ class Gelu(Activation):
     arXiv:1606.08415.
     """
 
+    reads_output = False
+
     approximate: Annotated[
         Literal["none", "tanh"], "none: the exact function; tanh: its approximation, as in GPT-2"
     ] = "none"
@@ -62,8 +64,6 @@ class Swish(Activation):
     """
 
     beta: Annotated[Positive, "steepness of the sigmoid inside"] = 1.0
-
-    reads_output = True
 
     def build(self, scope: Scope, in_shape: Shape) -> Shape:
         self.steepness = number(self.beta, scope, "beta")

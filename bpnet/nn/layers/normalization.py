@@ -27,6 +27,8 @@ class Normalization(Layer):
     Legend: M rows, K columns; x̂ the normalized input (M, K); y = gamma x̂ + beta.
     """
 
+    reads_output = False
+
     epsilon: Annotated[Positive, "added to the variance, so that it is never 0"] = 1e-5
     affine: Annotated[bool, "whether a scale (gamma) and a shift (beta) are learned"] = True
 

@@ -22,6 +22,8 @@ class Residual(Layer):
     for image recognition" (2015), arXiv:1512.03385.
     """
 
+    reads_output = False
+
     layers: Annotated[list[LayerOption], "the branch: layers as in model.layers"]
     projection: Annotated[
         LayerOption | None, "layer on the skip path, for a branch that changes the shape"
