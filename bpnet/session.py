@@ -11,7 +11,7 @@ from typing import Any
 from bpnet import model
 from bpnet.errors import DivergedError
 from bpnet.experiment import Experiment
-from bpnet.runs import durable, provenance, rundir
+from bpnet.runs import checkpoint, durable, provenance, rundir
 from bpnet.runs.recorder import Recorder
 from bpnet.training.evaluate import evaluate
 from bpnet.training.events import Event, Stopped
@@ -92,6 +92,8 @@ class Session:
                     self._finish(recorder, event)
                 yield event
         except DivergedError as error:
+            if state.best_theta is not None:
+                checkpoint.save_best(state, self.directory)
             recorder.note("diverged", message=str(error))
             self._close("diverged", str(error))
             raise

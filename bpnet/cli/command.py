@@ -85,7 +85,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     while words and words[0] in _FLAGS:  # before the command is as good as behind it
         flags.append(words.pop(0))
     try:
-        code = app([*words[:1], *flags, *words[1:]] or ["--help"], standalone_mode=False)
+        code = app([*words[:1], *flags, *words[1:]] or ["--help"], "bpnet", standalone_mode=False)
     except OSError as error:
         return report(error, Console())
     except Exception as error:

@@ -35,17 +35,20 @@ def diagnose(
     """
     place = f"training diverged at step {state.step + 1} (epoch {state.epoch + 1})"
     rows = state.batches.group(order, state.position)
-    first, last = int(rows[0][0]), int(rows[-1][-1])
-    count = sum(map(len, rows))
+    taken = np.concatenate(rows)
+    if len(state.batches.data.rows):  # their numbers in the source, not in the training part
+        taken = state.batches.data.rows[taken]
+    count = len(taken)
     what = _first_bad(state, rows, step)
     if what is None:
         finite = np.isfinite(value)
         what = f"the gradient norm is {norm:g}" if finite else f"the loss is {value:g}"
     remedy = "lower optimizer.learning_rate, set training.clip_norm, or add warm-up to the schedule"
     if count == 1:
-        batch = f"on training row {first}"
+        batch = f"on row {taken[0]} of the data"
     else:
-        batch = f"on a batch of {count} rows (training rows {first} ... {last})"
+        shown = ", ".join(map(str, taken[:4].tolist())) + (", ..." if count > 4 else "")
+        batch = f"on a batch of {count} rows ({shown} of the data, from 0)"
     return f"{place} {batch}: {what}; {remedy}"
 
 

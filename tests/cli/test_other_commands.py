@@ -226,3 +226,94 @@ def test_a_wrong_command_line_is_one_error_with_2(bpnet, arguments):
     done = bpnet(*arguments, code=2)
     assert done.err.startswith("bpnet: error: ")
     assert len(done.err.splitlines()) == 1
+
+
+def test_predict_keeps_all_digits_of_numbers(bpnet, config, tmp_path):
+    rows = [f"{i % 7},{1_700_000_000 + i % 7}" for i in range(80)]
+    (tmp_path / "d.csv").write_text("\n".join(["x,t", *rows]) + "\n")
+    text = "data: {train: d.csv, target: t}\nmodel: {layers: [{type: dense, units: auto}]}\n"
+    run = bpnet("train", config(text + "loss: mse\ndtype: float64\n"), "-q").lines[-1]
+    predicted = {float(line) for line in bpnet("predict", run, "d.csv").lines[1:]}
+    assert len(predicted) == 7
+
+
+def test_predict_writes_into_a_pipe_and_through_a_link_instead_of_replacing_them(
+    bpnet, trained, tmp_path
+):
+    (tmp_path / "rows.csv").write_text(ROWS)
+    expected = bpnet("predict", trained, "rows.csv").out
+    assert bpnet("predict", trained, "rows.csv", "-o", "/dev/stdout").out == expected
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    bpnet("predict", trained, "rows.csv", "-o", "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text() == expected
+
+
+def test_predict_refuses_to_replace_its_input_and_endings_that_it_can_not_write(
+    bpnet, trained, tmp_path
+):
+    (tmp_path / "rows.csv").write_text(ROWS)
+    assert (
+        "is the input itself"
+        in bpnet("predict", trained, "rows.csv", "-o", "./rows.csv", code=2).err
+    )
+    for name in ("o.csv.gz", "o.parquet"):
+        bpnet("predict", trained, "rows.csv", "-o", name, code=2)
+        assert not (tmp_path / name).exists()
+    assert (tmp_path / "rows.csv").read_text() == ROWS
+
+
+def test_an_npz_names_its_arrays_in_features_and_target(bpnet, config, tmp_path):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3))
+    np.savez(tmp_path / "a.npz", inputs=x, labels=(x[:, 0] > 0).astype(int))
+    text = "data: {train: a.npz, target: labels, features: [inputs]}\n"
+    text += "model: {layers: [{type: dense, units: auto}]}\nloss: cross_entropy\n"
+    summary = bpnet("check", config(text), "--json").json()
+    assert summary["data"]["input"] == [3]
+
+
+def test_flags_may_stand_before_the_command(bpnet):
+    assert bpnet("--json", "env").json() == bpnet("env", "--json").json()
+
+
+def test_without_arguments_there_is_help(bpnet):
+    assert bpnet().out.startswith("Usage: bpnet")
+
+
+def test_messages_that_can_not_be_written_do_not_harm_a_training(config, tmp_path):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this machine has no /dev/full")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bpnet", "train", config()],
+            cwd=tmp_path,
+            stderr=full,
+            capture_output=False,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1] == b"runs/c-001"
+
+
+def test_a_result_that_can_not_be_written_is_refused_with_8(tmp_path):
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("this machine has no /dev/full")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bpnet", "env"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 8
+    assert b"Traceback" not in done.stderr
