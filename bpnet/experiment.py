@@ -16,7 +16,7 @@ from bpnet.data.target import Target
 from bpnet.errors import OptionError, did_you_mean
 from bpnet.nn.arena import Shape
 from bpnet.nn.layers.base import Pass
-from bpnet.nn.network import Network
+from bpnet.nn.network import EVALUATED, Network
 from bpnet.preparation import Prepared, prepare
 from bpnet.training.early_stopping import EarlyStopping, Monitor
 from bpnet.training.evaluate import evaluate
@@ -82,11 +82,14 @@ class Experiment:
         data = sum(d.x.nbytes + d.target.nbytes for d in datasets)
         moments = sum(array.nbytes for array in state.optimizer.state().values())
         best = arena.theta.nbytes if state.control.keep_best else 0
-        outputs = sum(
-            math.prod(shape) * state.batches.batch_size * arena.dtype.itemsize * 2
-            for _, _, shape in state.network.walk()
-        )
-        return data + arena.theta.nbytes + arena.grad.nbytes + moments + best + outputs
+        # Each layer holds its output and its dx, of as many rows as are evaluated at once.
+        rows = max(state.batches.batch_size, min(EVALUATED, max(map(len, datasets))))
+        walk = state.network.walk()
+        width = sum(2 * math.prod(shape) for _, layer, shape in walk if layer.fresh_output)
+        outputs = rows * (math.prod(state.network.in_shape) + width)
+        scores = 4 * math.prod(state.network.out_shape) * max(map(len, datasets))
+        buffers = (outputs + scores) * arena.dtype.itemsize
+        return data + arena.theta.nbytes + arena.grad.nbytes + moments + best + buffers
 
 
 def build(document: Document) -> Experiment:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 
+EVALUATED = 1024
+"""Rows that are evaluated at once: large enough for BLAS, small enough for the cache."""
+
+
 class Network:
     """Layers with their parameters, from one input row to the last layer's output (logits).
 
@@ -76,7 +80,7 @@ class Network:
         """Fill `arena.grad` from dL/dz, ``(N, *out_shape)``; return dL/dx if it is needed."""
         return self.chain.backward(dz, need_dx=need_dx)
 
-    def predict(self, x: Array, batch_size: int = 1024) -> Array:
+    def predict(self, x: Array, batch_size: int = EVALUATED) -> Array:
         """Return the output for all rows of `x`, evaluated in batches, in an array of its own."""
         z = np.empty((len(x), *self.out_shape), self.arena.dtype)
         step = Pass(train=False)
