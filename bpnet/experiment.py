@@ -16,6 +16,7 @@ from bpnet.data.target import Target
 from bpnet.errors import OptionError, did_you_mean
 from bpnet.nn.arena import Shape
 from bpnet.nn.layers.base import Pass
+from bpnet.nn.losses import TargetKind
 from bpnet.nn.network import EVALUATED, Network
 from bpnet.preparation import Prepared, prepare
 from bpnet.training.early_stopping import EarlyStopping, Monitor
@@ -110,6 +111,11 @@ def build(document: Document) -> Experiment:
     data = steps.run(
         lambda: prepare(config.data, config.loss, folder, seed=config.seed, dtype=config.dtype)
     )
+    if data is None:  # what can be judged without it, in the same pass
+        metrics = steps.run(lambda: _metrics(config, config.loss.target, _MANY), "metrics")
+        if metrics is not None:
+            wanted = config.data.validation != 0
+            steps.run(lambda: _monitor(config, metrics, wanted), "early_stopping")
     steps.finish()
     assert data is not None
     state = _assemble(config, data, steps)
@@ -244,7 +250,7 @@ def _assemble(config: Config, data: Prepared, steps: _Steps) -> TrainingState:
         lambda: config.schedule.build(config.optimizer.learning_rate, total, batches.steps),
         "schedule",
     )
-    metrics = steps.run(lambda: _metrics(config, target), "metrics")
+    metrics = steps.run(lambda: _metrics(config, target.kind, target.outputs), "metrics")
     monitor = None
     if metrics is not None:
         monitor = steps.run(
@@ -328,10 +334,14 @@ def _sides(shape: Shape) -> str:
     return " x ".join(map(str, shape))
 
 
-def _metrics(config: Config, target: Target) -> list[Metric]:
+_MANY = 1 << 20
+"""Stands for the number of outputs as long as the target is unknown."""
+
+
+def _metrics(config: Config, kind: TargetKind, outputs: int) -> list[Metric]:
     if config.metrics == "auto":
-        return default_metrics(target.kind, target.outputs)
-    return build_metrics(config.metrics, target.kind, target.outputs)
+        return default_metrics(kind, outputs)
+    return build_metrics(config.metrics, kind, outputs)
 
 
 def _monitor(config: Config, metrics: list[Metric], validation: bool) -> Monitor:

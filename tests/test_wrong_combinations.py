@@ -84,6 +84,19 @@ def test_errors_of_the_model_the_loss_and_the_schedule_come_together():
     assert len(caught.value.problems) == 3
 
 
+def test_errors_of_the_data_come_with_those_that_need_no_data():
+    with pytest.raises(ConfigError) as caught:
+        experiment(
+            "data.target=specie",
+            "model.layers.2=softmax",
+            "early_stopping.monitor=val/acc",
+        )
+    assert len(caught.value.problems) == 3
+    with pytest.raises(ConfigError) as caught:
+        experiment("data.target=specie", "metrics=[rmse]")
+    assert len(caught.value.problems) == 2
+
+
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [

@@ -48,6 +48,8 @@ class Plateau(Schedule):
 
     def plan(self) -> None:
         self.check_minimum(self.minimum)
+        self.scale, self.best = 1.0, None
+        self.stalled = self.cooling = self.heard = 0
 
     def after(self, u: int) -> float:
         return max(self.base * self.scale, self.minimum)
