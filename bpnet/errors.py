@@ -85,6 +85,12 @@ class ConfigError(BpnetError):
         self.problems = list(problems)
         self.footer = footer
 
+    def joined(self, other: ConfigError) -> ConfigError:
+        """Return one error with the problems of both, and this one's footer."""
+        problems = [*self.problems, *other.problems]
+        _, _, lists = self.footer.partition(".")
+        return ConfigError(problems, f"{len(problems)} errors.{lists}")
+
 
 class DataError(BpnetError):
     """Data that is missing, unreadable or wrong.

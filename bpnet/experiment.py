@@ -13,7 +13,7 @@ from bpnet.config.document import Document
 from bpnet.config.schema import Config, ImageFiles, bind_config, emit_config
 from bpnet.data.batches import Batches
 from bpnet.data.target import Target
-from bpnet.errors import OptionError, did_you_mean
+from bpnet.errors import BpnetError, ConfigError, OptionError, did_you_mean
 from bpnet.nn.arena import Shape
 from bpnet.nn.layers.base import Pass
 from bpnet.nn.losses import TargetKind
@@ -103,7 +103,10 @@ def build(document: Document) -> Experiment:
     DataError
         If the data is missing, unreadable or wrong.
     """
-    config = bind_config(document)
+    try:
+        config = bind_config(document)
+    except ConfigError as error:
+        raise _with_later_mistakes(document, error) from None
     name = document.source.name
     folder = Path() if name.startswith("<") else Path(name).parent
     steps = _Steps(document)
@@ -173,6 +176,53 @@ def _natural_mode(config: Config, early: EarlyStopping) -> str:
     else:
         modes = {metric.key: metric.mode for metric in config.metrics}
     return modes.get(name, early.mode)
+
+
+_OPTIONAL = [
+    "regularization",
+    "optimizer",
+    "schedule",
+    "training",
+    "early_stopping",
+    "metrics",
+    "checkpoint",
+    "logging",
+]
+"""Blocks that have defaults; the order is that of the schema."""
+
+
+def _with_later_mistakes(document: Document, error: ConfigError) -> ConfigError:
+    """Add to the mistakes in the text those that show only once data and network are made.
+
+    What is wrong in a block with defaults says nothing of data, model and loss: those are checked
+    without it, and without the blocks that depend on it, so that no mistake causes another one.
+    """
+    wrong = {name for name in _OPTIONAL if (name,) in document and _is_cause(document, name, error)}
+    if "metrics" in wrong:
+        wrong.add("early_stopping")
+    if wrong & {"training", "optimizer"}:
+        wrong |= {"schedule", "early_stopping"}
+    rest = document.without(wrong)
+    try:
+        bind_config(rest)
+    except ConfigError:
+        return error  # data, model or loss themselves
+    try:
+        build(rest)
+    except ConfigError as later:
+        return error.joined(later)
+    except BpnetError:
+        pass  # the data can't be read; the mistakes in the text come first
+    return error
+
+
+def _is_cause(document: Document, name: str, error: ConfigError) -> bool:
+    """Say whether there are fewer mistakes without a block."""
+    try:
+        bind_config(document.without({name}))
+    except ConfigError as rest:
+        return len(rest.problems) < len(error.problems)
+    return True
 
 
 class _Steps:

@@ -84,6 +84,41 @@ def test_errors_of_the_model_the_loss_and_the_schedule_come_together():
     assert len(caught.value.problems) == 3
 
 
+def test_mistakes_in_the_text_come_with_those_that_only_the_data_shows():
+    with pytest.raises(ConfigError) as caught:
+        experiment(
+            "optimizer.learning_rte=0.1",
+            "training.epochs=-1",
+            "data.target=specie",
+            "model.layers.2=softmax",
+            "metrics=[rmse]",
+        )
+    assert len(caught.value.problems) == 5
+    assert "5 errors. Options of adam" in str(caught.value)
+
+
+def test_one_mistake_is_never_reported_as_two():
+    for override in (
+        "metrics=[acuracy]",
+        "training.epochs=0",
+        "optimizer.learning_rate=-1",
+        "early_stopping.patience=0",
+        "schedule.typ=step",
+        "model.layers.0.units=-1",
+        "loss=cross_entropi",
+        "data.validation=2",
+        "nme=x",
+    ):
+        with pytest.raises(ConfigError) as caught:
+            experiment(
+                override,
+                text=GOOD
+                + "early_stopping: {monitor: val/top_2}\nmetrics: [{type: top_k, k: 2}]\n"
+                + "schedule: {type: step, every: 40 epochs}\n",
+            )
+        assert len(caught.value.problems) == 1, override
+
+
 def test_errors_of_the_data_come_with_those_that_need_no_data():
     with pytest.raises(ConfigError) as caught:
         experiment(

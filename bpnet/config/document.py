@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence as AbstractSequence
 from typing import Literal
@@ -123,6 +123,13 @@ class Document:
         if failed:
             raise refuse([*problems, *failed])
         return Document(self.data, self.source, root, problems, self.assignments + given)
+
+    def without(self, keys: Collection[str]) -> Document:
+        """Return the document without some top-level keys and without its known problems."""
+        root = self.root.copy()
+        for key in keys:
+            root.entries.pop(key, None)
+        return Document(self.data, self.source, root, [], self.assignments)
 
     def peek(self, *path: str | int, default: Plain = None) -> Plain:
         """Return the plain value at a path, unchecked, or `default` if there is none."""
