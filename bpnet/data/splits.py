@@ -334,7 +334,7 @@ def _refuse_empty(source: Source, sizes: list[int], fractions: Array) -> None:
             for name, size in zip(("train", "validation", "test"), sizes, strict=True)
         )
         raise DataError(
-            f"{sum(sizes)} rows are too few for these fractions ({shown}); "
+            f"too few rows ({sum(sizes)}) for these fractions ({shown}); "
             "raise data.validation or data.test, or set it to 0",
             source.source,
         )

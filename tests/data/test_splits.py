@@ -63,7 +63,7 @@ def test_sizes_are_rounded_by_the_largest_remainder(table):
 
 @pytest.mark.parametrize("split", [RandomSplit(), TimeSplit()])
 def test_a_part_without_a_row_is_refused_with_the_counts(table, split):
-    with pytest.raises(DataError, match=r"3 rows are too few .*train 3, validation 0, test 0"):
+    with pytest.raises(DataError, match=r"too few rows .3. .*train 3, validation 0, test 0"):
         divide(split, table(a=[1, 2, 3]), 0.1, 0.1)
 
 
