@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bpnet import errors
+from bpnet.combinations import check_last_layer, choose_metrics, doubts, make_monitor
 from bpnet.config.document import Document
 from bpnet.config.schema import Config, ImageFiles, bind_config, emit_config
 from bpnet.data.batches import Batches
 from bpnet.data.target import Target
-from bpnet.errors import BpnetError, ConfigError, OptionError, did_you_mean
+from bpnet.errors import BpnetError, ConfigError, OptionError
 from bpnet.nn.arena import Shape
 from bpnet.nn.layers.base import Pass
-from bpnet.nn.losses import TargetKind
 from bpnet.nn.network import EVALUATED, Network
 from bpnet.preparation import Prepared, prepare
-from bpnet.training.early_stopping import EarlyStopping, Monitor
 from bpnet.training.evaluate import evaluate
 from bpnet.training.events import StepEnd
 from bpnet.training.fit import learn
-from bpnet.training.metrics import METRICS, Metric, build_metrics, default_metrics
 from bpnet.training.state import Control, TrainingState
 
 T = TypeVar("T")
@@ -110,72 +107,22 @@ def build(document: Document) -> Experiment:
     name = document.source.name
     folder = Path() if name.startswith("<") else Path(name).parent
     steps = _Steps(document)
-    steps.run(lambda: _check_model(config), "model")
+    steps.run(lambda: check_last_layer(config), "model")
     data = steps.run(
         lambda: prepare(config.data, config.loss, folder, seed=config.seed, dtype=config.dtype)
     )
     if data is None:  # what can be judged without it, in the same pass
-        metrics = steps.run(lambda: _metrics(config, config.loss.target, _MANY), "metrics")
+        metrics = steps.run(lambda: choose_metrics(config, config.loss.target, _MANY), "metrics")
         if metrics is not None:
             wanted = config.data.validation != 0
-            steps.run(lambda: _monitor(config, metrics, wanted), "early_stopping")
+            steps.run(lambda: make_monitor(config, metrics, wanted), "early_stopping")
     steps.finish()
     assert data is not None
     state = _assemble(config, data, steps)
     warnings = [
-        document.problem(path, message, level="warning") for path, message in _doubts(config)
+        document.problem(path, message, level="warning") for path, message in doubts(config)
     ]
     return Experiment(document, config, folder, data, state, warnings)
-
-
-def _doubts(config: Config) -> Iterator[tuple[errors.Path, str]]:
-    """Find what is allowed but hardly meant; yield its path and what to do."""
-    for i, layer in enumerate(config.model.layers):
-        if layer.type == "batch_norm" and config.training.batch_size == 1:
-            yield (
-                ("model", "layers", i),
-                "a batch of one row has no spread to normalize by, so the running averages never "
-                "move; raise training.batch_size or use layer_norm",
-            )
-    yield from _last_layer(config)
-    early = config.early_stopping
-    if early is not None and early.mode != "auto" and early.mode != _natural_mode(config, early):
-        less = early.mode == "min"
-        yield (
-            ("early_stopping", "mode"),
-            f"mode {early.mode} keeps the epoch with the {'least' if less else 'largest'} "
-            f"{early.monitor}, which is the worst one; leave mode at auto",
-        )
-
-
-def _last_layer(config: Config) -> Iterator[tuple[errors.Path, str]]:
-    """Find a last layer that keeps the outputs from being what the loss works with."""
-    last = len(config.model.layers) - 1
-    kind = config.model.layers[last].type
-    place = ("model", "layers", last)
-    if kind == "dropout":
-        yield place, "dropout as the last layer sets outputs themselves to 0; drop it"
-    elif kind in _BOUNDED and config.loss.target != "number":
-        yield place, f"{config.loss.type} works from logits, which {kind} bounds; drop this layer"
-    elif kind in _BOUNDED and config.data.target_scale == "standard":
-        yield (
-            place,
-            f"{kind} bounds the outputs, but the target is scaled to mean 0 and deviation 1, on "
-            "both sides; drop this layer",
-        )
-
-
-_BOUNDED = ("relu", "sigmoid", "tanh", "softplus", "elu", "softmax")
-"""Layers whose outputs are not all numbers."""
-
-
-def _natural_mode(config: Config, early: EarlyStopping) -> str:
-    name = early.monitor.partition("/")[2]
-    if name == "loss" or config.metrics == "auto":
-        modes = {"loss": "min", **{name: metric.mode for name, metric in METRICS.items()}}
-    else:
-        modes = {metric.key: metric.mode for metric in config.metrics}
-    return modes.get(name, early.mode)
 
 
 _OPTIONAL = [
@@ -246,35 +193,6 @@ class _Steps:
             raise self.document.error(*self.errors)
 
 
-def _check_model(config: Config) -> None:
-    """Refuse a last layer that takes the loss's part."""
-    last = len(config.model.layers) - 1
-    while last > 0 and config.model.layers[last].type in (
-        "identity",
-        "dropout",
-        "flatten",
-        "reshape",
-    ):
-        last -= 1
-    activation = config.model.layers[last].type
-    pairs = {"class": "softmax", "binary": "sigmoid"}
-    if activation == pairs.get(config.loss.target):
-        raise OptionError(
-            f"{config.loss.type} contains the {activation} already and works from logits; "
-            "drop this layer",
-            "layers",
-            last,
-        )
-    if activation == "softmax" and config.loss.target != "class":
-        raise OptionError(
-            f"softmax makes probabilities of classes, but {config.loss.type} compares "
-            f"{'yes or no' if config.loss.target == 'binary' else 'numbers'}; drop this layer, or "
-            "use cross_entropy without it",
-            "layers",
-            last,
-        )
-
-
 def _assemble(config: Config, data: Prepared, steps: _Steps) -> TrainingState:
     """Make the parts of the training and check that they fit one another."""
     target, training = data.target, config.training
@@ -286,25 +204,17 @@ def _assemble(config: Config, data: Prepared, steps: _Steps) -> TrainingState:
         seed=config.seed,
     )
     network = steps.run(lambda: build_network(config, data.features.shape, target), "model")
-    steps.run(
-        lambda: config.loss.build(
-            target.outputs,
-            dtype=config.dtype,
-            class_counts=target.class_counts,
-            class_names=target.class_names,
-        ),
-        "loss",
-    )
+    steps.run(lambda: build_loss(config, target), "loss")
     total = training.epochs * batches.steps
     steps.run(
         lambda: config.schedule.build(config.optimizer.learning_rate, total, batches.steps),
         "schedule",
     )
-    metrics = steps.run(lambda: _metrics(config, target.kind, target.outputs), "metrics")
+    metrics = steps.run(lambda: choose_metrics(config, target.kind, target.outputs), "metrics")
     monitor = None
     if metrics is not None:
         monitor = steps.run(
-            lambda: _monitor(config, metrics, "val" in data.datasets),
+            lambda: make_monitor(config, metrics, "val" in data.datasets),
             "early_stopping",
         )
     steps.finish()
@@ -369,6 +279,22 @@ def build_network(config: Config, in_shape: Shape, target: Target) -> Network:
     return network
 
 
+def build_loss(config: Config, target: Target) -> None:
+    """Prepare the config's loss for a target.
+
+    Raises
+    ------
+    OptionError
+        If an option does not fit the target; the path starts below ``loss``.
+    """
+    config.loss.build(
+        target.outputs,
+        dtype=config.dtype,
+        class_counts=target.class_counts,
+        class_names=target.class_names,
+    )
+
+
 def _needs(target: Target) -> str:
     names = target.class_names
     if target.kind == "class":
@@ -386,47 +312,6 @@ def _sides(shape: Shape) -> str:
 
 _MANY = 1 << 20
 """Stands for the number of outputs as long as the target is unknown."""
-
-
-def _metrics(config: Config, kind: TargetKind, outputs: int) -> list[Metric]:
-    if config.metrics == "auto":
-        return default_metrics(kind, outputs)
-    return build_metrics(config.metrics, kind, outputs)
-
-
-def _monitor(config: Config, metrics: list[Metric], validation: bool) -> Monitor:
-    """Make the monitor; without early stopping it only chooses the best epoch."""
-    early, epochs = config.early_stopping, config.training.epochs
-    modes = {"train/loss": "min"}
-    if validation:
-        modes |= {"val/loss": "min", **{f"val/{metric.key}": metric.mode for metric in metrics}}
-    if early is None:
-        return Monitor("val/loss" if validation else "train/loss", "min")
-    if early.monitor not in modes:
-        known = ", ".join(modes)
-        if early.monitor.startswith("val/") and not validation:
-            message = f"'{early.monitor}' needs a validation part, and data.validation is 0"
-            raise OptionError(f"{message}; give it a fraction, or monitor train/loss", "monitor")
-        if f"val/{early.monitor}" in modes:
-            hint = f"; did you mean 'val/{early.monitor}'?"
-        else:
-            hint = did_you_mean(early.monitor, modes)
-        raise OptionError(
-            f"'{early.monitor}' is not measured here{hint or ''} (measured: {known})", "monitor"
-        )
-    if early.start_epoch > epochs:
-        raise OptionError(
-            f"the training has only {epochs} epochs, so none would count", "start_epoch"
-        )
-    mode = modes[early.monitor] if early.mode == "auto" else early.mode
-    assert mode in ("min", "max")
-    return Monitor(
-        early.monitor,
-        "max" if mode == "max" else "min",
-        patience=early.patience,
-        min_delta=early.min_delta,
-        start_epoch=early.start_epoch,
-    )
 
 
 def _absolute(part: Any, folder: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +13,11 @@ from bpnet.data.features import Features, Transformed, features_from_state
 from bpnet.data.table import Table, Tensor
 from bpnet.data.target import Target, target_from_state
 from bpnet.errors import BpnetError, RunError
+from bpnet.experiment import Experiment, build_network
 from bpnet.nn.arena import Array
 from bpnet.nn.losses import Loss
 from bpnet.nn.network import Network
 from bpnet.runs import checkpoint, rundir, tensors
-
-if TYPE_CHECKING:
-    from bpnet.experiment import Experiment
 
 KIND = "model"
 
@@ -68,14 +66,7 @@ def _restore(file: tensors.TensorFile) -> Model:
     config = read_config(file.facts["config"], "config of the model")
     features = features_from_state(file.facts["features"], below("features/"))
     target = target_from_state(file.facts["target"], below("target/"))
-    network = Network(
-        config.model.layers,
-        features.shape,
-        dtype=config.dtype,
-        init=config.model.init,
-        bias_init=config.model.bias_init,
-        output_size=target.outputs,
-    )
+    network = build_network(config, features.shape, target)
     weights = network.weights()
     stored = {name: array for name, array in file.arrays.items() if "/" not in name}
     if stored.keys() != weights.keys():

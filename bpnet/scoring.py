@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bpnet.combinations import choose_metrics
 from bpnet.data.dataset import Dataset, make_dataset
 from bpnet.data.sources import read_source
 from bpnet.errors import DataError, UsageError
+from bpnet.experiment import build_loss
 from bpnet.model import Model
 from bpnet.preparation import prepare
 from bpnet.runs import rundir
 from bpnet.training.evaluate import Evaluation, evaluate
-from bpnet.training.metrics import Metric, build_metrics, default_metrics
 from bpnet.training.metrics.reports import class_scores, confusion_matrix, residuals
 
 
@@ -125,17 +126,8 @@ def score(model: Model, dataset: Dataset, part: str, source: str) -> Report:
     if not len(dataset):
         raise DataError("no row to score", source)
     config, target, loss = model.config, model.target, model.loss
-    loss.build(
-        target.outputs,
-        dtype=config.dtype,
-        class_counts=target.class_counts,
-        class_names=target.class_names,
-    )
-    metrics: list[Metric]
-    if config.metrics == "auto":
-        metrics = default_metrics(target.kind, target.outputs)
-    else:
-        metrics = build_metrics(config.metrics, target.kind, target.outputs)
+    build_loss(config, target)
+    metrics = choose_metrics(config, target.kind, target.outputs)
     found = evaluate(model.network, loss, dataset, metrics, target)
     modes: dict[str, str] = {"loss": "min", **{metric.key: metric.mode for metric in metrics}}
     report = Report(part, source, len(dataset), found.scores, modes)

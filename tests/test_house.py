@@ -15,7 +15,7 @@ FLOORS = [
     {"training"},
     {"runs"},
     {"config"},
-    {"preparation"},
+    {"preparation", "combinations"},
     {"experiment", "drafting"},
     {"model"},
     {"scoring", "predictions", "session"},
