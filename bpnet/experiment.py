@@ -15,7 +15,7 @@ from bpnet.data.batches import Batches
 from bpnet.data.target import Target
 from bpnet.errors import BpnetError, ConfigError, OptionError
 from bpnet.nn.arena import Shape
-from bpnet.nn.layers.base import Pass
+from bpnet.nn.layers.base import Pass, sides
 from bpnet.nn.network import EVALUATED, Network
 from bpnet.preparation import Prepared, prepare
 from bpnet.training.evaluate import evaluate
@@ -270,7 +270,7 @@ def build_network(config: Config, in_shape: Shape, target: Target) -> Network:
         last = len(config.model.layers) - 1
         units = ("units",) if hasattr(config.model.layers[last], "units") else ()
         raise OptionError(
-            f"the last layer has {_sides(network.out_shape)} outputs, but {_needs(target)}; "
+            f"the last layer has {sides(network.out_shape)} outputs, but {_needs(target)}; "
             "end with {type: dense, units: auto}",
             "layers",
             last,
@@ -304,10 +304,6 @@ def _needs(target: Target) -> str:
     if target.outputs == 1:
         return f"{target.columns[0]} needs one"
     return f"there are {target.outputs} targets"
-
-
-def _sides(shape: Shape) -> str:
-    return " x ".join(map(str, shape))
 
 
 _MANY = 1 << 20

@@ -239,6 +239,10 @@ class Arena:
         """Number of trained parameters, without padding."""
         return sum(p.size for p in self.params.values())
 
+    def layout(self) -> dict[str, list[int]]:
+        """Return the name and shape of every parameter, in the order of `theta`."""
+        return {param.name: list(param.shape) for param in self.params.values()}
+
     def initialize(self, seed: int) -> None:
         """Fill every tensor by its initializer, each from its own random stream.
 

@@ -57,7 +57,7 @@ def save_best(state: TrainingState, directory: Path) -> Path:
     assert state.best_state is not None
     path = directory / rundir.BEST
     facts = {
-        "layout": {p.name: list(p.shape) for p in state.network.arena.params.values()},
+        "layout": state.network.arena.layout(),
         "epoch": state.monitor.best_epoch,
         "monitor": state.monitor.name,
     }
@@ -107,10 +107,9 @@ def load_weights(network: Network, path: Path) -> None:
     """
     file = tensors.read(path, KIND, WEIGHTS)
     arena = network.arena
-    layout = {p.name: list(p.shape) for p in arena.params.values()}
     theta, saved = file.arrays.get("theta"), file.arrays.get("state")
     if (
-        file.facts.get("layout") != layout
+        file.facts.get("layout") != arena.layout()
         or theta is None
         or saved is None
         or theta.shape != arena.theta.shape

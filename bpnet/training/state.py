@@ -128,7 +128,7 @@ class TrainingState:
         """Return everything else that changes with time, as JSON values (NaN as a text)."""
         return {
             **{name: getattr(self, name) for name in _PROGRESS},
-            "layout": {p.name: list(p.shape) for p in self.network.arena.params.values()},
+            "layout": self.network.arena.layout(),
             "schedule": _floats_out(self.schedule.state()),
             "monitor": _floats_out(self.monitor.state()),
             "dropout": None if self.dropout is None else _generator_out(self.dropout),
@@ -143,8 +143,7 @@ class TrainingState:
             If they are not those of such a training.
         """
         arena = self.network.arena
-        layout = {p.name: list(p.shape) for p in arena.params.values()}
-        if facts["layout"] != layout:
+        if facts["layout"] != arena.layout():
             raise ValueError("its parameters are not those of this network")
         _copy(arrays["theta"], arena.theta)
         _copy(arrays["state"], arena.state)
