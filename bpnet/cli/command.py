@@ -86,8 +86,10 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         flags.append(words.pop(0))
     try:
         code = app([*words[:1], *flags, *words[1:]] or ["--help"], "bpnet", standalone_mode=False)
-    except OSError as error:
-        return report(error, Console())
+    except OSError as error:  # typer's own output, its help
+        console = Console()
+        console.close_stdout()
+        return report(error, console)
     except Exception as error:
         # click's usage errors, whichever copy of click typer brings along
         if not hasattr(error, "format_message"):

@@ -172,10 +172,10 @@ def _write(stream: IO[str] | None, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except OSError:
-        if stream is sys.stdout and not isinstance(sys.exc_info()[1], BrokenPipeError):
+    except OSError as error:
+        _silence(stream)  # or Python would write the rest again, and fail again, as it exits
+        if stream is sys.stdout and not isinstance(error, BrokenPipeError):
             raise  # a result that can't be written is an error; a message is not
-        _silence(stream)
     except UnicodeEncodeError:
         encoding = getattr(stream, "encoding", None) or "ascii"
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

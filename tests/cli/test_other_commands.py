@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -313,7 +314,11 @@ def test_a_result_that_can_not_be_written_is_refused_with_8(tmp_path):
         pytest.skip("this machine has no /dev/full")
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "bpnet", "env"], stdout=full, stderr=subprocess.PIPE, check=False
+            [sys.executable, "-m", "bpnet", "env"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+            check=False,
         )
     assert done.returncode == 8
     assert b"Traceback" not in done.stderr
