@@ -11,17 +11,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bpnet.api import FinishedRun, train
+    from bpnet.api import FinishedRun, resume, train
     from bpnet.model import Model, load
 
 __version__ = "0.1.0"
 
-__all__ = ["FinishedRun", "Model", "__version__", "load", "train"]
+__all__ = ["FinishedRun", "Model", "__version__", "load", "resume", "train"]
 
 _HOMES = {
     "FinishedRun": "bpnet.api",
     "Model": "bpnet.model",
     "load": "bpnet.model",
+    "resume": "bpnet.api",
     "train": "bpnet.api",
 }
 

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bpnet import session
+from bpnet.config import of_run
 from bpnet.config.document import Document
 from bpnet.config.write import dump, inline
 from bpnet.experiment import build
-from bpnet.runs import rundir
-from bpnet.session import FinishedRun, Session
+from bpnet.fine_tuning import initialize_from
+from bpnet.resuming import prepare
+from bpnet.runs import lock, rundir
+from bpnet.session import FinishedRun
 
-__all__ = ["FinishedRun", "train"]
+__all__ = ["FinishedRun", "resume", "train"]
 
 
 def train(
@@ -21,6 +25,7 @@ def train(
     *,
     run_dir: str | Path | None = None,
     runs_root: str | Path = "runs",
+    init_from: str | Path | None = None,
     **overrides: Any,
 ) -> FinishedRun:
     """Train the network that a config describes and return the finished run.
@@ -33,6 +38,8 @@ def train(
         The run directory itself, which must not exist; by default ``runs_root/NAME-NNN``.
     runs_root
         Where run directories are made.
+    init_from
+        A run, or a file of one, from whose weights the training starts.
     overrides
         Values over the config's. A double underscore stands for the dot:
         ``training__epochs=20``, ``optimizer__learning_rate=1e-3``, ``seed=1``.
@@ -43,19 +50,64 @@ def train(
         Of the kind that fits: `ConfigError`, `DataError`, `DivergedError`, `RunError` and
         `RefusedError` (see `bpnet.errors`).
     """
-    assignments = [f"{key.replace('__', '.')}={inline(value)}" for key, value in overrides.items()]
     if isinstance(config, Mapping):
         document = Document.parse(dump(config))
     else:
         document = Document.read(str(config))
-    experiment = build(document.override(assignments))
+    experiment = build(document.override(_assignments(overrides)))
     for warning in experiment.warnings:
         warnings.warn(warning, stacklevel=2)
-    if run_dir is not None:
-        directory = rundir.create_exactly(Path(run_dir))
-    else:
-        directory = rundir.create(Path(runs_root), experiment.config.name)
-    session = Session(experiment, directory)
-    for _ in session.events():
-        pass
-    return session.finished()
+    if init_from is not None:
+        transfer = initialize_from(
+            experiment.state.network,
+            Path(init_from),
+            features=experiment.data.features,
+            target=experiment.data.target,
+        )
+        for warning in transfer.warnings:
+            warnings.warn(warning, stacklevel=2)
+    with session.begin(
+        experiment,
+        run_dir=Path(run_dir) if run_dir is not None else None,
+        runs_root=Path(runs_root),
+        parent=str(init_from) if init_from is not None else None,
+    ) as begun:
+        for _ in begun.events():
+            pass
+    return begun.finished()
+
+
+def resume(run: str | Path, **overrides: Any) -> FinishedRun:
+    """Go on with a run from its newest checkpoint and return it finished.
+
+    Parameters
+    ----------
+    run
+        The run directory. A run that is finished stays as it is, unless the overrides give it
+        more to do.
+    overrides
+        Values over the run's config, as in :func:`train`: ``training__epochs=200``.
+
+    Raises
+    ------
+    BpnetError
+        Of the kind that fits: `ConfigError`, `DataError`, `DivergedError`, `RunError` and
+        `RefusedError` (see `bpnet.errors`).
+    """
+    directory = Path(run)
+    facts = rundir.open_run(directory)
+    if overrides or not (directory / rundir.RESULT).is_file():
+        with lock.hold(directory) as doubt:
+            document = of_run.current(directory, facts).override(_assignments(overrides))
+            begun = prepare(directory, document, doubt=doubt)
+            if begun is not None:
+                for note in begun.notes:
+                    warnings.warn(note, stacklevel=2)
+                for _ in begun.events():
+                    pass
+                return begun.finished()
+    return FinishedRun(directory, rundir.read_json(directory / rundir.RESULT))
+
+
+def _assignments(overrides: Mapping[str, Any]) -> list[str]:
+    return [f"{key.replace('__', '.')}={inline(value)}" for key, value in overrides.items()]

@@ -53,13 +53,7 @@ class Experiment:
 
     def resolved(self) -> str:
         """Return the config with every default filled in and paths that hold anywhere."""
-        data = self.config.data
-        paths = {
-            "train": _absolute(data.train, self.folder),
-            "validation": _absolute(data.validation, self.folder),
-            "test": _absolute(data.test, self.folder),
-        }
-        return emit_config(replace(self.config, data=replace(data, **paths)))
+        return emit_config(with_absolute_paths(self.config, self.folder))
 
     def rehearse(self) -> dict[str, float]:
         """Take one step and score every split, to see that all of it works."""
@@ -265,6 +259,7 @@ def build_network(config: Config, in_shape: Shape, target: Target) -> Network:
         init=config.model.init,
         bias_init=config.model.bias_init,
         output_size=target.outputs,
+        freeze=config.model.freeze,
     )
     if network.out_shape != (target.outputs,):
         last = len(config.model.layers) - 1
@@ -308,6 +303,17 @@ def _needs(target: Target) -> str:
 
 _MANY = 1 << 20
 """Stands for the number of outputs as long as the target is unknown."""
+
+
+def with_absolute_paths(config: Config, folder: Path) -> Config:
+    """Return a config whose paths, which start at `folder`, hold from anywhere."""
+    data = config.data
+    paths = {
+        "train": _absolute(data.train, folder),
+        "validation": _absolute(data.validation, folder),
+        "test": _absolute(data.test, folder),
+    }
+    return replace(config, data=replace(data, **paths))
 
 
 def _absolute(part: Any, folder: Path) -> Any:

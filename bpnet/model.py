@@ -17,20 +17,48 @@ from bpnet.experiment import Experiment, build_network
 from bpnet.nn.arena import Array
 from bpnet.nn.losses import Loss
 from bpnet.nn.network import Network
-from bpnet.runs import checkpoint, rundir, tensors
+from bpnet.runs import checkpoint, durable, rundir, tensors
 
 KIND = "model"
 
 
 def save(path: Path, experiment: Experiment) -> None:
-    """Write what prediction needs into one file: weights, config, preprocessing, classes."""
+    """Write what prediction needs into one file."""
+    durable.write(path, encode(experiment))
+
+
+def encode(experiment: Experiment) -> bytes:
+    """Return the model as the bytes of a file: weights, config, preprocessing, classes."""
+    arrays, facts = preparation(experiment)
+    return tensors.encode(KIND, experiment.state.network.weights() | arrays, facts)
+
+
+def preparation(experiment: Experiment) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return arrays and facts of what surrounds the weights: config, features and target."""
     features, feature_arrays = experiment.data.features.to_state()
     target, target_arrays = experiment.data.target.to_state()
-    arrays = dict(experiment.state.network.weights())
-    arrays |= {f"features/{name}": array for name, array in feature_arrays.items()}
+    arrays = {f"features/{name}": array for name, array in feature_arrays.items()}
     arrays |= {f"target/{name}": array for name, array in target_arrays.items()}
-    facts = {"config": experiment.resolved(), "features": features, "target": target}
-    tensors.write(path, KIND, arrays, facts)
+    return arrays, {"config": experiment.resolved(), "features": features, "target": target}
+
+
+def read_preparation(file: tensors.TensorFile) -> tuple[Config, Features, Target]:
+    """Read back what `preparation` returned.
+
+    Raises
+    ------
+    BpnetError, ValueError, KeyError, TypeError, AttributeError
+        If the file holds something else.
+    """
+
+    def below(prefix: str) -> dict[str, Array]:
+        found = {n: a for n, a in file.arrays.items() if n.startswith(prefix)}
+        return {name.removeprefix(prefix): array for name, array in found.items()}
+
+    config = read_config(file.facts["config"], "config of the model")
+    features = features_from_state(file.facts["features"], below("features/"))
+    target = target_from_state(file.facts["target"], below("target/"))
+    return config, features, target
 
 
 def load(run_or_model: str | Path) -> Model:
@@ -59,13 +87,7 @@ def load(run_or_model: str | Path) -> Model:
 
 
 def _restore(file: tensors.TensorFile) -> Model:
-    def below(prefix: str) -> dict[str, Array]:
-        found = {n: a for n, a in file.arrays.items() if n.startswith(prefix)}
-        return {name.removeprefix(prefix): array for name, array in found.items()}
-
-    config = read_config(file.facts["config"], "config of the model")
-    features = features_from_state(file.facts["features"], below("features/"))
-    target = target_from_state(file.facts["target"], below("target/"))
+    config, features, target = read_preparation(file)
     network = build_network(config, features.shape, target)
     weights = network.weights()
     stored = {name: array for name, array in file.arrays.items() if "/" not in name}

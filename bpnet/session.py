@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+import shlex
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bpnet import model
-from bpnet.errors import DivergedError
+from bpnet import model, replaying
+from bpnet.errors import BpnetError, DivergedError
 from bpnet.experiment import Experiment
-from bpnet.runs import checkpoint, durable, provenance, rundir
+from bpnet.runs import checkpoint, durable, lock, manifest, provenance, rundir
 from bpnet.runs.recorder import Recorder
 from bpnet.training.evaluate import evaluate
-from bpnet.training.events import Event, Stopped
+from bpnet.training.events import Event, StepEnd, Stopped
 from bpnet.training.fit import fit
 
 
@@ -44,20 +47,45 @@ class FinishedRun:
         return model.load(self.directory)
 
 
-class Session:
-    """Carries out one training in one run directory.
+@contextlib.contextmanager
+def begin(
+    experiment: Experiment,
+    *,
+    run_dir: Path | None = None,
+    runs_root: Path | None = None,
+    parent: str | None = None,
+) -> Iterator[Session]:
+    """Make the run directory of a new training, and be its only writer until the end.
 
-    Iterate over :meth:`events` to the end; then `result` is there, unless the training was
-    interrupted or failed.
+    Parameters
+    ----------
+    experiment
+        The training.
+    run_dir
+        The directory itself; by default ``NAME-NNN`` below `runs_root`.
+    runs_root
+        Where run directories are made; by default ``runs``.
+    parent
+        The run whose weights the training starts from, if any; they are kept in the directory,
+        so that it says by itself what was trained.
+
+    Raises
+    ------
+    RunError
+        If something is there already, or another process writes there.
+    RefusedError
+        If the operating system refuses.
     """
-
-    def __init__(self, experiment: Experiment, directory: Path) -> None:
-        self.experiment = experiment
-        self.directory = directory
-        self.result: dict[str, Any] = {}
-        self.stopped: Stopped | None = None
-        self._began = time.perf_counter()
-        self._facts = {
+    if run_dir is not None:
+        directory = rundir.create_exactly(run_dir)
+    else:
+        directory = rundir.create(runs_root or Path("runs"), experiment.config.name)
+    with lock.hold(directory) as doubt:
+        if run_dir is not None and (directory / rundir.RUN).exists():
+            rundir.refuse_taken(directory)  # another process was faster
+        rundir.sweep(directory)
+        facts = {
+            "id": secrets.token_hex(8),
             "status": "running",
             "stop_reason": None,
             "start": provenance.now(),
@@ -68,11 +96,55 @@ class Session:
             "git_commit": provenance.git_commit(experiment.folder),
             "data": experiment.data.sources,
             "parameters": experiment.state.network.arena.size,
-            "parent": None,
+            "parent": parent,
+            "resumed": [],
         }
         durable.write(directory / rundir.CONFIG, experiment.document.data)
         durable.write(directory / rundir.RESOLVED, experiment.resolved())
-        self._write_facts()
+        if parent is not None:
+            checkpoint.save_weights(experiment.state.network, directory / rundir.INITIAL)
+        durable.write(directory / rundir.RUN, rundir.to_json(facts))
+        yield Session(experiment, directory, facts, doubt=doubt)
+
+
+class Session:
+    """Carries out one training in one run directory.
+
+    Iterate over :meth:`events` to the end; then `result` is there, unless the training was
+    interrupted or failed. :func:`begin` and `bpnet.resuming.resume` make sessions.
+
+    Attributes
+    ----------
+    experiment, directory
+        The training and its run directory.
+    result
+        What ``result.json`` holds, once the training is over.
+    stopped
+        The event that ended it.
+    save_requested
+        Set from outside to save after the step that runs, and go on.
+    notes
+        What the user should know about this session before it starts.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        directory: Path,
+        facts: dict[str, Any],
+        *,
+        mark: Mapping[str, Any] | None = None,
+        doubt: str = "",
+    ) -> None:
+        self.experiment = experiment
+        self.directory = directory
+        self.result: dict[str, Any] = {}
+        self.stopped: Stopped | None = None
+        self.save_requested = False
+        self.notes = [doubt] if doubt else []
+        self._began = time.perf_counter()
+        self._facts = facts
+        self._mark = mark
 
     def events(self) -> Generator[Event, None, None]:
         """Train; yield every event after it has been written down.
@@ -83,43 +155,49 @@ class Session:
             If the training diverged; ``run.json`` says so.
         """
         state = self.experiment.state
-        recorder = Recorder(state, self.directory, self.experiment.config.checkpoint)
+        options = self.experiment.config.checkpoint
+        recorder = Recorder(state, self.directory, options, self._facts["id"], self._mark)
+        if self._facts["resumed"]:
+            recorder.note("resumed", step=state.step, epoch=state.epoch)
         try:
             for event in fit(state):
                 recorder.watch(event)
+                if self.save_requested and isinstance(event, StepEnd):
+                    self.save_requested = False
+                    recorder.save()
                 if isinstance(event, Stopped):
                     self.stopped = event
                     self._finish(recorder, event)
                 yield event
         except DivergedError as error:
+            recorder.note("diverged", message=str(error))
             if state.best_theta is not None:
                 checkpoint.save_best(state, self.directory)
-            recorder.note("diverged", message=str(error))
-            self._close("diverged", str(error))
-            raise
-        except GeneratorExit:
-            if self._facts["status"] == "running":
-                self._close("stopped", "whoever watched ended it")
-            raise
+            bundle = replaying.save(self.experiment, self.directory)
+            self._end(recorder, "diverged", str(error))
+            if bundle is None:
+                raise
+            hint = f"look at the step with: bpnet replay {shlex.quote(str(self.directory))}"
+            raise DivergedError(f"{error}; {hint}") from error
         except BaseException as error:
             if self._facts["status"] == "running":
-                self._close("failed", f"{type(error).__name__}: {error}")
+                status, reason = _ending(error)
+                with contextlib.suppress(BpnetError):  # the first failure is the one to report
+                    self._end(recorder, status, reason)
             raise
         finally:
             recorder.close()
 
     def _finish(self, recorder: Recorder, event: Stopped) -> None:
-        recorder.save()
+        path = recorder.save()
         if event.reason == "interrupted":
-            self._close("interrupted", event.message)
+            self._end(recorder, "interrupted", event.message)
             return
         self._write_model()
         state = self.experiment.state
-        seconds = time.perf_counter() - self._began
-        assert recorder.saved is not None
-        self._close("done" if event.reason == "finished" else "stopped", event.message)
+        status = "done" if event.reason == "finished" else "stopped"
         self.result = {
-            "status": self._facts["status"],
+            "status": status,
             "stop_reason": event.reason,
             "stop_message": event.message,
             "epochs": state.epoch,
@@ -130,11 +208,11 @@ class Session:
             "model_epoch": state.monitor.best_epoch if self._restored else state.epoch,
             "metrics": self._metrics,
             "training_s": round(state.elapsed, 6),
-            "total_s": round(seconds, 6),
-            "checkpoint": str(recorder.saved.relative_to(self.directory)),
+            "total_s": round(time.perf_counter() - self._began, 6),
+            "checkpoint": str(path.relative_to(self.directory)),
             "model": rundir.MODEL,
         }
-        durable.write(self.directory / rundir.RESULT, rundir.to_json(self.result))
+        self._end(recorder, status, event.message)
 
     def _write_model(self) -> None:
         """Write the model of the best (or last) weights and score it on every split."""
@@ -150,13 +228,26 @@ class Session:
         model.save(self.directory / rundir.MODEL, experiment)
         state.network.arena.theta[:], state.network.arena.state[:] = last
 
-    def _close(self, status: str, reason: str) -> None:
+    def _end(self, recorder: Recorder, status: str, reason: str) -> None:
+        """Close the books: ``run.json``, then the manifest, then ``result.json`` if it is over."""
+        recorder.close()
         self._facts |= {"status": status, "stop_reason": reason, "end": provenance.now()}
-        self._write_facts()
-
-    def _write_facts(self) -> None:
         durable.write(self.directory / rundir.RUN, rundir.to_json(self._facts))
+        result = rundir.to_json(self.result).encode() if self.result else None
+        coming = {} if result is None else {rundir.RESULT: result}
+        manifest.write(self.directory, coming)
+        if result is not None:
+            durable.write(self.directory / rundir.RESULT, result)
 
     def finished(self) -> FinishedRun:
         """Return what the training left, once it is over."""
         return FinishedRun(self.directory, self.result)
+
+
+def _ending(error: BaseException) -> tuple[str, str]:
+    """Return the status and the reason of a training that an exception ended."""
+    if isinstance(error, GeneratorExit):
+        return "stopped", "whoever watched ended it"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "interrupted from the keyboard"
+    return "failed", f"{type(error).__name__}: {error}"

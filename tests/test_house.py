@@ -18,7 +18,9 @@ FLOORS = [
     {"preparation", "combinations"},
     {"experiment", "drafting"},
     {"model"},
-    {"scoring", "predictions", "session"},
+    {"scoring", "predictions", "session", "fine_tuning", "replaying"},
+    {"resuming"},
+    {"reproducing"},
     {"api"},
     {"cli"},
 ]
@@ -30,7 +32,7 @@ DOORS = {
     "yaml": {"config/parse.py"},
     "safetensors": {"runs/tensors.py"},
     "numpy": {"nn", "optim", "data", "training", "runs", "streams.py", "model.py", "drafting.py"}
-    | {"preparation.py"},
+    | {"preparation.py", "reproducing.py"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -103,7 +105,9 @@ def test_no_module_can_run_what_a_file_says():
 def test_public_names_are_those_that_are_promised():
     import bpnet
 
-    assert sorted(bpnet.__all__) == ["FinishedRun", "Model", "__version__", "load", "train"]
+    assert sorted(bpnet.__all__) == [
+        *("FinishedRun", "Model", "__version__", "load", "resume", "train")
+    ]
     for name in bpnet.__all__:
         assert getattr(bpnet, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -20,7 +20,18 @@ def build() -> Typer:
     """Return the typer application with all commands."""
     import typer
 
-    from bpnet.cli import check, env, evaluate, init, predict, schema, train
+    from bpnet.cli import (
+        check,
+        env,
+        evaluate,
+        init,
+        predict,
+        replay,
+        reproduce,
+        schema,
+        train,
+        verify,
+    )
     from bpnet.cli.command import command
 
     app = typer.Typer(
@@ -39,6 +50,9 @@ def build() -> Typer:
         "check": check.check,
         "init": init.init,
         "schema": schema.schema,
+        "replay": replay.replay,
+        "verify": verify.verify,
+        "reproduce": reproduce.reproduce,
         "env": env.env,
     }
     for name, function in commands.items():

@@ -49,7 +49,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
     from bpnet.config.schema import plain_config
 
     data, state = experiment.data, experiment.state
-    arena = state.network.arena
+    arena, tensors = state.network.arena, state.network.weights()
     layers = []
     for name, layer, shape in state.network.walk():
         prefix = f"{name}."
@@ -61,6 +61,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
                 "type": layer.type,
                 "output": list(shape),
                 "parameters": None if nested else sum(p.size for p in own),
+                "frozen": layer.frozen and any(name.startswith(prefix) for name in tensors),
             }
         )
     return {
@@ -75,6 +76,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         },
         "layers": layers,
         "parameters": arena.size,
+        "trained_parameters": arena.trained_size,
         "steps_per_epoch": state.batches.steps,
         "memory_bytes": experiment.memory(),
     }
@@ -101,24 +103,27 @@ def _holds(column: dict[str, Any]) -> str:
 
 
 def _show_layers(summary: dict[str, Any], console: Console) -> None:
+    any_frozen = any(entry["frozen"] for entry in summary["layers"])
     rows = [
         [
             entry["layer"],
             entry["type"],
             " x ".join(map(str, entry["output"])),
             "" if entry["parameters"] is None else f"{entry['parameters']:,}",
+            *(["frozen" if entry["frozen"] else ""] if any_frozen else []),
         ]
         for entry in summary["layers"]
     ]
     given = " x ".join(map(str, summary["data"]["input"]))
     console.table(
-        ["layer", "type", "output", "parameters"],
-        [["input", "", given, ""], *rows],
+        ["layer", "type", "output", "parameters", *(["weights"] if any_frozen else [])],
+        [["input", "", given, "", *([""] if any_frozen else [])], *rows],
         title="network",
         right=(3,),
     )
     memory = summary["memory_bytes"] / 2**20
+    trained = f" ({summary['trained_parameters']:,} of them trained)" if any_frozen else ""
     console.out(
-        f"{summary['parameters']:,} parameters, {summary['steps_per_epoch']} steps an epoch, "
-        f"about {memory:,.1f} MiB of arrays"
+        f"{summary['parameters']:,} parameters{trained}, "
+        f"{summary['steps_per_epoch']} steps an epoch, about {memory:,.1f} MiB of arrays"
     )

@@ -69,13 +69,9 @@ def evaluate(
 def _checkpoint(run: Path, name: str) -> Path:
     if name != "last":
         return Path(name)
-    from bpnet.errors import RunError
     from bpnet.runs import checkpoint
 
-    found = checkpoint.all_of(run)
-    if not found:
-        raise RunError(f"{run}: no checkpoint there")
-    return found[0]
+    return checkpoint.newest(run)
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,18 +20,24 @@ slow down whatever else runs on the machine, many times over.
 """
 
 
-def choose(document: Document | None = None) -> None:
+def choose(document: Document | None = None, *, like: Mapping[str, Any] | None = None) -> None:
     """Set the threads that a config asks for; ``auto``: one, or all cores for wide networks.
 
     What the user has set in the environment wins over ``auto``. Without a config there is
-    nothing large to compute, so one thread.
+    nothing large to compute, so one thread. With the facts of a run (`like`), ``auto`` is what it
+    was there, as the last bit of a sum depends on it.
     """
     if "numpy" in sys.modules:
         return
     asked = None if document is None else document.peek("threads", default="auto")
+    before = None if like is None else like.get("threads")
     if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
         _set(asked)
-    elif not any(os.environ.get(name) for name in VARIABLES):
+    elif any(os.environ.get(name) for name in VARIABLES):
+        return
+    elif isinstance(before, int) and 0 < before <= _cores():
+        _set(before)
+    else:
         _set(_cores() if document is not None and _largest_product(document) >= ENOUGH else 1)
 
 

@@ -18,6 +18,8 @@ PATH = 500
 """Characters of a path that a message shows."""
 
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
+_NEIGHBOURS = 10_000
+"""Configs in a folder among which one with a similar name is looked for."""
 _SUFFIXES = (".yaml", ".yml", ".json")
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _ODD_SPACE = re.compile(r"(?:^ *|[:,\-\[{] *)([\u00a0\u1680\u2000-\u200d\u202f\u205f\u2060\u3000])")
@@ -41,9 +43,11 @@ def read_bytes(path: str) -> tuple[str, bytes]:
     name = "<stdin>" if path == "-" else path
     try:
         data = _standard_input() if path == "-" else _regular_file(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise _unusable(name, f"no such file{_nearby(path)}") from None
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENXIO:
+            raise _unusable(name, "this is a socket, not a file") from None
         if isinstance(error, ValueError) or error.errno in _NO_PATH:
             raise _unusable(name, "this is no path of a file") from None
         reason = error.strerror or str(error)
@@ -143,7 +147,7 @@ def _nearby(path: str) -> str:
         names = sorted(os.listdir(folder or "."))
     except OSError:
         return f": there is no folder {shown(folder, PATH)}" if folder else ""
-    known = [name for name in names if name.endswith(_SUFFIXES)]
+    known = [name for name in names if name.endswith(_SUFFIXES)][:_NEIGHBOURS]
     for suffix in _SUFFIXES:
         if wanted + suffix in known:
             return f"; did you mean {shown(os.path.join(folder, wanted + suffix), PATH)}?"

@@ -118,6 +118,11 @@ class ModelConfig:
     bias_init: Annotated[
         Initializer, Choice("initializer"), "how biases start where the layer does not say"
     ] = field(default_factory=Zeros)
+    freeze: Annotated[
+        list[str],
+        "layers that keep their weights as they start, for fine-tuning: dense_1, residual_*, "
+        "residual_1.dense_2",
+    ] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.layers:

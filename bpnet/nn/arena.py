@@ -6,9 +6,10 @@ So an optimizer is one update of a whole vector, a gradient norm is one dot prod
 checkpoint is a handful of arrays. (The idea: HIPS autograd's ``WeightsParser`` and climin's
 ``empty_with_views``.)
 
-Parameters that decay (weights) come first, those that never do (biases, norms) after them:
-weight decay acts on the slice ``theta[:arena.decaying]``. Every view starts on a 64-byte
-boundary; the few numbers between two views are padding, zero in all vectors for ever.
+Parameters that decay (weights) come first, those that never do (biases, norms) after them, those
+of frozen layers last: weight decay acts on the slice ``theta[:arena.decaying]``, an optimizer on
+``theta[:arena.trained]``, and what is frozen has neither a gradient nor moments. Every view starts
+on a 64-byte boundary; the few numbers between two views are padding, zero in all vectors for ever.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import math
 import os
 import resource
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from bpnet.errors import OptionError
+from bpnet.nn.vectors import ALIGNMENT, padded, views
 from bpnet.streams import stream
 
 if TYPE_CHECKING:
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
 else:  # importing numpy.typing takes longer than all of bpnet.nn
     Array = np.ndarray
 Shape = tuple[int, ...]
-
-ALIGNMENT = 64
-"""Bytes: a cache line, and the widest vector register."""
 
 
 def aligned(shape: Shape, dtype: DTypeLike) -> Array:
@@ -92,10 +91,10 @@ class Scratch:
 
 @dataclass(eq=False, slots=True)
 class Param:
-    """One named tensor of an arena: trained (``decay`` says how) or only saved (state).
+    """One named tensor of an arena: trained (``decay`` says how), frozen, or only saved (state).
 
-    ``value`` and ``grad`` are views that exist once the arena is allocated; ``grad`` of a
-    state tensor stays empty.
+    ``value`` and ``grad`` are views that exist once the arena is allocated; a frozen tensor's
+    ``grad`` has no elements, a state tensor has none.
     """
 
     name: str
@@ -104,6 +103,7 @@ class Param:
     fans: tuple[int, int]
     gain: float
     decay: bool = False
+    frozen: bool = False
     value: Array = field(init=False, repr=False)
     grad: Array = field(init=False, repr=False)
 
@@ -115,12 +115,16 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What all scopes of one network share: defaults, and the tensors asked for so far."""
+    """What all scopes of one network share: defaults, and the tensors asked for so far.
+
+    ``freezes`` says of a layer's dotted name whether that layer keeps its parameters.
+    """
 
     dtype: np.dtype[Any]
     init: Initializer
     bias_init: Initializer
     output_size: int | None
+    freezes: Callable[[str], bool] = lambda layer: False
     params: list[Param] = field(default_factory=list)
     states: list[Param] = field(default_factory=list)
     scratches: list[Scratch] = field(default_factory=list)
@@ -136,11 +140,14 @@ class Scope:
         Dotted name of the layer: ``dense_1``, ``residual_2.dense_1``.
     gain
         Recommended gain of weights here, given the activation that follows.
+    frozen
+        Whether this layer, or a block around it, keeps its parameters as they are.
     """
 
     plan: Plan
     name: str = ""
     gain: float = 1.0
+    frozen: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -154,7 +161,8 @@ class Scope:
 
     def child(self, name: str, gain: float = 1.0) -> Scope:
         """Return the scope of a layer inside this one."""
-        return replace(self, name=f"{self.name}.{name}" if self.name else name, gain=gain)
+        full = f"{self.name}.{name}" if self.name else name
+        return replace(self, name=full, gain=gain, frozen=self.frozen or self.plan.freezes(full))
 
     def param(
         self,
@@ -165,7 +173,7 @@ class Scope:
         decay: bool,
         fans: tuple[int, int] | None = None,
     ) -> Param:
-        """Ask for a trained tensor.
+        """Ask for a tensor that is trained, unless this layer is frozen.
 
         Parameters
         ----------
@@ -189,7 +197,15 @@ class Scope:
         """
         chosen = init or (self.plan.init if decay else self.plan.bias_init)
         fans = fans or (shape[0], shape[-1])
-        param = Param(f"{self.name}.{name}", shape, chosen, fans, self.gain, decay)
+        param = Param(
+            f"{self.name}.{name}",
+            shape,
+            chosen,
+            fans,
+            self.gain,
+            decay=decay and not self.frozen,
+            frozen=self.frozen,
+        )
         self.plan.params.append(param)
         _refuse_too_large(self.plan.params, self.dtype)
         return param
@@ -212,36 +228,55 @@ class Arena:
 
     Attributes
     ----------
-    theta, grad
-        Parameters and their gradients, ``(P,)``, of the same layout.
+    theta
+        All parameters, ``(P,)``.
+    grad
+        Their gradients as far as they are trained, ``(trained,)``, laid out as in theta.
     state
         Saved statistics, ``(S,)``.
     decaying
         ``theta[:decaying]`` decays (weights), the rest never does (biases, norms).
+    trained
+        ``theta[:trained]`` is trained, the rest is frozen.
     params, states
         The views by name, in the order of the vectors.
     """
 
     def __init__(self, plan: Plan) -> None:
-        ordered = [p for p in plan.params if p.decay] + [p for p in plan.params if not p.decay]
+        ordered = sorted(plan.params, key=lambda p: (p.frozen, not p.decay))
+        trained = [p for p in ordered if not p.frozen]
         self.dtype = plan.dtype
-        self.params = _by_name(ordered)
-        self.states = _by_name(plan.states)
         self.theta = _allocate(ordered, plan.dtype, "value")
-        self.grad = _allocate(ordered, plan.dtype, "grad")
+        self.grad = _allocate(trained, plan.dtype, "grad")
         self.state = _allocate(plan.states, plan.dtype, "value")
-        self.decaying = sum(_padded(p.size, plan.dtype) for p in ordered if p.decay)
+        for param in ordered[len(trained) :]:
+            param.grad = self.grad[:0]
+        self.params = {param.name: param for param in ordered}
+        self.states = {param.name: param for param in plan.states}
+        self.decaying = sum(padded(p.size, plan.dtype) for p in ordered if p.decay)
+        self.trained = len(self.grad)
         self._scratches = plan.scratches
         self._accumulated: Array | None = None
 
     @property
     def size(self) -> int:
-        """Number of trained parameters, without padding."""
+        """Number of parameters, without padding."""
         return sum(p.size for p in self.params.values())
 
-    def layout(self) -> dict[str, list[int]]:
-        """Return the name and shape of every parameter, in the order of `theta`."""
-        return {param.name: list(param.shape) for param in self.params.values()}
+    @property
+    def trained_size(self) -> int:
+        """Number of parameters that aren't frozen, without padding."""
+        return sum(p.size for p in self.params.values() if not p.frozen)
+
+    def layout(self) -> dict[str, list[list[Any]]]:
+        """Return name and shape of every tensor, in the order of `theta` and of `state`.
+
+        Lists, as the order must survive a file of JSON with sorted keys; see `views`.
+        """
+        return {
+            "theta": [[param.name, list(param.shape)] for param in self.params.values()],
+            "state": [[param.name, list(param.shape)] for param in self.states.values()],
+        }
 
     def initialize(self, seed: int) -> None:
         """Fill every tensor by its initializer, each from its own random stream.
@@ -292,10 +327,12 @@ class Arena:
 def _refuse_too_large(params: Sequence[Param], dtype: np.dtype[Any]) -> None:
     """Refuse parameters that, with gradients and moments, can't fit into this machine's memory."""
     count = sum(param.size for param in params)
+    vectors = sum(param.size * (2 if param.frozen else 5) for param in params)
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     memory = memory if limit == resource.RLIM_INFINITY else min(memory, limit)
-    if 5 * count * dtype.itemsize > memory:  # and gradients, two moments, the best so far
+    # Values and the best so far; and, where they are trained, gradients and two moments.
+    if vectors * dtype.itemsize > memory:
         last = params[-1]
         raise OptionError(
             f"with {last.name} ({' x '.join(map(str, last.shape))}) the network has {count:,} "
@@ -304,28 +341,11 @@ def _refuse_too_large(params: Sequence[Param], dtype: np.dtype[Any]) -> None:
         )
 
 
-def _padded(size: int, dtype: np.dtype[Any]) -> int:
-    """Round a number of elements up to whole alignments."""
-    step = ALIGNMENT // dtype.itemsize
-    return -(-size // step) * step
-
-
-def _by_name(params: Iterable[Param]) -> dict[str, Param]:
-    named: dict[str, Param] = {}
-    for param in params:
-        if param.name in named:
-            raise ValueError(f"two tensors are named {param.name!r}")
-        named[param.name] = param
-    return named
-
-
-def _allocate(params: Iterable[Param], dtype: np.dtype[Any], attribute: str) -> Array:
+def _allocate(params: Sequence[Param], dtype: np.dtype[Any], attribute: str) -> Array:
     """Allocate one zeroed vector for `params` and hang a view of it on each."""
-    params = list(params)
-    flat = aligned((sum(_padded(p.size, dtype) for p in params),), dtype)
+    flat = aligned((sum(padded(p.size, dtype) for p in params),), dtype)
     flat.fill(0)
-    start = 0
+    named = views(flat, [(param.name, param.shape) for param in params])
     for param in params:
-        setattr(param, attribute, flat[start : start + param.size].reshape(param.shape))
-        start += _padded(param.size, dtype)
+        setattr(param, attribute, named[param.name])
     return flat

@@ -74,7 +74,8 @@ def check_gradients(
     Parameters
     ----------
     network
-        The network, in float64; its parameters and state are left as they were.
+        The network, in float64; its parameters and state are left as they were. What is frozen
+        has no gradient to check.
     x
         A batch, ``(N, *in_shape)``.
     loss, target, weight
@@ -171,7 +172,7 @@ class _Surface:
         self._state = network.arena.state.copy()
         movable = x.dtype.kind == "f"
         self._x = x.astype(np.float64) if movable else x
-        params = network.arena.params
+        params = {name: p for name, p in network.arena.params.items() if not p.frozen}
         self.places = {name: param.value for name, param in params.items()}
         if movable:
             self.places = {INPUT: self._x, **self.places}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bpnet.nn.arena import Arena, Array, Plan, Scope, Shape
+from bpnet.nn.freezing import Freezing
 from bpnet.nn.initializers import He, Initializer, Zeros
 from bpnet.nn.layers.base import Layer, Pass
 from bpnet.nn.layers.chain import Chain
+from bpnet.nn.vectors import first_not_finite
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -37,11 +39,14 @@ class Network:
         Initializers of weights and biases whose layer names none.
     output_size
         What ``units: auto`` stands for.
+    freeze
+        Layers that keep their parameters and running statistics as they are, by dotted name;
+        ``*`` stands for any characters, a block for all in it. See `Freezing`.
 
     Raises
     ------
     OptionError
-        If the shapes do not connect; its path names the layer.
+        If the shapes do not connect, or `freeze` does not fit the layers; its path names which.
     """
 
     def __init__(
@@ -54,11 +59,16 @@ class Network:
         init: Initializer | None = None,
         bias_init: Initializer | None = None,
         output_size: int | None = None,
+        freeze: Sequence[str] = (),
     ) -> None:
-        plan = Plan(np.dtype(dtype), init or He(), bias_init or Zeros(), output_size)
+        freezing = Freezing(freeze)
+        plan = Plan(
+            np.dtype(dtype), init or He(), bias_init or Zeros(), output_size, freezing.chooses
+        )
         self.chain = Chain(layers)
         self.in_shape = in_shape
         self.out_shape = self.chain.build(Scope(plan), in_shape, "layers")
+        freezing.check([name for name, _, _ in self.walk()], plan.params, plan.states)
         self.arena = Arena(plan)
         self.arena.initialize(seed)
 
@@ -77,7 +87,10 @@ class Network:
         return self.chain.forward(x, step)
 
     def backward(self, dz: Array, *, need_dx: bool = False) -> Array | None:
-        """Fill `arena.grad` from dL/dz, ``(N, *out_shape)``; return dL/dx if it is needed."""
+        """Fill `arena.grad` from dL/dz, ``(N, *out_shape)``; return dL/dx if it is needed.
+
+        If it isn't, the layers below the lowest one that is trained are left out.
+        """
         return self.chain.backward(dz, need_dx=need_dx)
 
     def predict(self, x: Array, batch_size: int = EVALUATED) -> Array:
@@ -94,9 +107,31 @@ class Network:
         return _walk(self.chain, "")
 
     def weights(self) -> dict[str, Array]:
-        """Return all tensors by name, trained ones first; the arrays are views."""
+        """Return all tensors by name, parameters first; the arrays are views."""
         named = [*self.arena.params.values(), *self.arena.states.values()]
         return {param.name: param.value for param in named}
+
+    def take(self, weights: Mapping[str, Array]) -> None:
+        """Copy arrays of any floating-point type into the tensors of their names: all, or none.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, a shape differs, or a number is not finite in this network's
+            type.
+        """
+        mine = self.weights()
+        converted = {}
+        for name, array in weights.items():
+            if name not in mine or array.shape != mine[name].shape:
+                raise ValueError(f"{name} does not fit this network")
+            with np.errstate(over="ignore", under="ignore"):
+                converted[name] = array.astype(self.arena.dtype)
+        bad = first_not_finite(converted)
+        if bad is not None:
+            raise ValueError(f"{bad} holds a number that is not finite in {self.arena.dtype}")
+        for name, array in converted.items():
+            mine[name][...] = array
 
 
 def _walk(chain: Chain, prefix: str) -> Iterator[tuple[str, Layer, Shape]]:

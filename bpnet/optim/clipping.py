@@ -23,8 +23,7 @@ def gradient_norm(arena: Arena) -> float:
     arena's type, they are summed again, scaled, in float64.
     """
     grad = arena.grad
-    with np.errstate(over="ignore"):
-        square = float(np.dot(grad, grad))
+    square = float(np.vdot(grad, grad))  # np.dot's sum, but an overflow warns of nothing
     low, high = _TRUSTED[grad.dtype]
     return math.sqrt(square) if low <= square <= high else _scaled_norm(grad)
 

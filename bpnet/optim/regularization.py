@@ -1,6 +1,7 @@
 """What keeps the weights small: penalties in the gradient, and a cap on their norms.
 
-All of it acts on weights only (``theta[:arena.decaying]``), never on biases and norms.
+All of it acts on weights only (``theta[:arena.decaying]``), never on biases and norms, nor on
+what is frozen.
 """
 
 from __future__ import annotations

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
 
 from bpnet.errors import OptionError, RunError
 from bpnet.options import PositiveInt, Span
-from bpnet.runs import rundir, tensors
+from bpnet.runs import durable, rundir, tensors
 
 if TYPE_CHECKING:
     from bpnet.nn.network import Network
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 
 KIND = "checkpoint"
 WEIGHTS = "weights"
+DAMAGED = ".damaged"
+"""What a checkpoint that can't be used is called from then on."""
+
+_NAME = re.compile(r"step-(\d{8,})\.safetensors")
 
 
 @dataclass
@@ -25,26 +32,48 @@ class CheckpointOptions:
     """When the training state is saved."""
 
     every: Annotated[
-        Span, "how often: 1 epoch, 500 steps, 10 min; but for steps and epochs every 5 s at most"
+        Span, "how often: 1 epoch, 500 steps, 10 min; steps and epochs no closer than `pause`"
     ] = field(default_factory=lambda: Span(1, "epochs"))
     keep: Annotated[PositiveInt, "how many of the newest are kept, beside the best"] = 2
+    pause: Annotated[
+        Span, "time between two at least, so that tiny fast epochs don't wait for the disk"
+    ] = field(default_factory=lambda: Span(5, "seconds"))
 
     def __post_init__(self) -> None:
         if not self.every.count:
             raise OptionError("expected a length above 0, received 0", "every")
+        if self.pause.unit != "seconds":
+            raise OptionError(
+                f"expected a time such as '5 s', received {self.pause.to_yaml()}", "pause"
+            )
 
 
-def save(state: TrainingState, directory: Path) -> Path:
+def save(state: TrainingState, directory: Path, facts: Mapping[str, Any]) -> Path:
     """Write ``checkpoints/step-NNNNNNNN.safetensors`` and return its path.
+
+    Parameters
+    ----------
+    state
+        The training.
+    directory
+        Its run directory.
+    facts
+        What resuming needs beside the state: ``training``, which training it is part of, and
+        ``metrics``, how far its metrics had been written.
 
     Raises
     ------
     RefusedError
         If the operating system refuses; then the checkpoint does not exist.
     """
-    path = directory / rundir.CHECKPOINTS / f"step-{state.step:08d}.safetensors"
-    tensors.write(path, KIND, state.arrays(), state.facts())
+    path = path_of(state, directory)
+    tensors.write(path, KIND, state.arrays(), {**state.facts(), **facts})
     return path
+
+
+def path_of(state: TrainingState, directory: Path) -> Path:
+    """Return where a training is saved at this moment."""
+    return directory / rundir.CHECKPOINTS / f"step-{state.step:08d}.safetensors"
 
 
 def save_best(state: TrainingState, directory: Path) -> Path:
@@ -65,14 +94,23 @@ def save_best(state: TrainingState, directory: Path) -> Path:
     return path
 
 
+def save_weights(network: Network, path: Path) -> None:
+    """Write a network's weights and running statistics as they are."""
+    arena = network.arena
+    facts = {"layout": arena.layout()}
+    tensors.write(path, WEIGHTS, {"theta": arena.theta, "state": arena.state}, facts)
+
+
 def all_of(directory: Path) -> list[Path]:
     """Return the run's checkpoints, the newest (by step, not by clock) first."""
-    pattern = re.compile(r"step-(\d{8,})\.safetensors")
-    folder = directory / rundir.CHECKPOINTS
-    found = [(pattern.fullmatch(path.name), path) for path in folder.glob("step-*.safetensors")]
-    return [p for m, p in sorted(found, key=lambda pair: int(pair[0][1]) if pair[0] else -1) if m][
-        ::-1
-    ]
+    found = (directory / rundir.CHECKPOINTS).glob("step-*.safetensors")
+    return sorted((p for p in found if _NAME.fullmatch(p.name)), key=step_of, reverse=True)
+
+
+def step_of(path: Path) -> int:
+    """Return how many steps had been done when a checkpoint was saved, by its name."""
+    match = _NAME.fullmatch(path.name)
+    return int(match[1]) if match else -1
 
 
 def prune(directory: Path, keep: int) -> None:
@@ -82,19 +120,59 @@ def prune(directory: Path, keep: int) -> None:
             path.unlink()
 
 
-def load(state: TrainingState, path: Path) -> None:
+def newest(directory: Path) -> Path:
+    """Return the newest checkpoint of a run; a training that saves meanwhile does no harm.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    found = all_of(directory)
+    if not found:
+        raise RunError(f"{directory}: no checkpoint there")
+    return found[0]
+
+
+def read(path: Path) -> tensors.TensorFile:
+    """Read and verify a checkpoint that a training is to go on from.
+
+    Raises
+    ------
+    RunError
+        If it is damaged, no checkpoint, or holds numbers that are not finite.
+    RefusedError
+        If the operating system refuses.
+    """
+    file = tensors.read(path, KIND)
+    for name, array in file.arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise RunError(f"{path}: {name} holds NaN or Inf, so no training can go on from it")
+    mark = file.facts.get("metrics")
+    if not isinstance(mark, dict) or not isinstance(mark.get("bytes"), int) or mark["bytes"] < 0:
+        raise RunError(f"{path}: does not say where the metrics stood")
+    return file
+
+
+def load(state: TrainingState, file: tensors.TensorFile, path: Path) -> None:
     """Put a checkpoint into a training state that was built from the same config.
 
     Raises
     ------
     RunError
-        If the file is damaged or belongs to another training.
+        If it belongs to another training.
     """
-    file = tensors.read(path, KIND)
     try:
         state.restore(file.arrays, file.facts)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (RunError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise RunError(f"{path}: not a checkpoint of this training: {error}") from error
+
+
+def set_aside(path: Path) -> None:
+    """Rename a checkpoint that can't be used, so that it is neither chosen nor counted."""
+    with durable.refusals("rename", path):
+        path.rename(path.with_name(path.name + DAMAGED))
+        durable.sync_folder(path.parent)
 
 
 def load_weights(network: Network, path: Path) -> None:

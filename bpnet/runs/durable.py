@@ -163,9 +163,10 @@ class LineFile:
                 raise
 
     def sync(self) -> None:
-        """Make all lines durable."""
-        with refusals("write", self.path):
-            os.fsync(self._descriptor)
+        """Make all lines durable; once it is closed they are."""
+        if self._descriptor >= 0:
+            with refusals("write", self.path):
+                os.fsync(self._descriptor)
 
     @property
     def size(self) -> int:
@@ -173,7 +174,10 @@ class LineFile:
         return os.fstat(self._descriptor).st_size
 
     def close(self) -> None:
-        """Close the file; closing twice is fine."""
+        """Make all lines durable and close the file; closing twice is fine."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            try:
+                self.sync()
+            finally:
+                os.close(self._descriptor)
+                self._descriptor = -1

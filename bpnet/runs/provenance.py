@@ -1,4 +1,7 @@
-"""Where a run comes from: versions, machine, threads, code and data."""
+"""Where a run comes from: versions, machine, threads, code and data.
+
+NumPy is imported only where it is asked about: the number of its threads is fixed by then.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,9 @@ import datetime
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bpnet import __version__
 
@@ -21,6 +23,8 @@ def now() -> str:
 
 def environment() -> dict[str, Any]:
     """Return what exactness depends on besides config and data."""
+    import numpy as np
+
     return {
         "versions": {
             "bpnet": __version__,
@@ -33,6 +37,18 @@ def environment() -> dict[str, Any]:
         "blas": blas(),
         "threads": threads(),
     }
+
+
+_EXACT = ("cpu", "blas", "threads")
+"""On what the last bit of a sum depends, besides the versions of NumPy and bpnet."""
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return in words in what two environments differ that exactness depends on."""
+    pairs = [(name, before.get(name), after.get(name)) for name in _EXACT]
+    old, new = before.get("versions") or {}, after.get("versions") or {}
+    pairs += [(name, old.get(name), new.get(name)) for name in ("numpy", "bpnet")]
+    return [f"{name} {a} -> {b}" for name, a, b in pairs if a != b]
 
 
 def cpu() -> str:
@@ -55,6 +71,8 @@ def cores() -> int:
 
 def blas() -> str:
     """Return name and version of the library behind matrix products."""
+    import numpy as np
+
     config = getattr(np.__config__, "CONFIG", {})
     details = config.get("Build Dependencies", {}).get("blas", {})
     return f"{details.get('name', 'unknown')} {details.get('version', '')}".strip()

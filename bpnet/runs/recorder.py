@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpnet.runs import checkpoint, durable, rundir
+from bpnet.runs.metrics_log import MetricsLog, mend
 from bpnet.runs.provenance import now
 from bpnet.training.events import EpochEnd, Event, Improved, LearningRateDropped, StepEnd, Stopped
+from bpnet.training.guard import check_finite
 
 if TYPE_CHECKING:
     from bpnet.training.state import TrainingState
-
-PAUSE = 5.0
-"""Seconds between two checkpoints at least, so that tiny fast epochs don't wait for the disk."""
 
 
 def plain_line(row: dict[str, Any]) -> str:
@@ -40,23 +40,32 @@ class Recorder:
         Its run directory.
     options
         When to save and how much to keep.
+    training
+        Which training it is, for its checkpoints.
+    mark
+        Where the metrics end that are kept, when a training goes on.
     """
 
     def __init__(
-        self, state: TrainingState, directory: Path, options: checkpoint.CheckpointOptions
+        self,
+        state: TrainingState,
+        directory: Path,
+        options: checkpoint.CheckpointOptions,
+        training: str,
+        mark: Mapping[str, Any] | None = None,
     ) -> None:
         self.state = state
         self.directory = directory
         self.options = options
-        self.saved: Path | None = None
-        self._metrics = durable.LineFile(directory / rundir.METRICS)
-        self._csv = durable.LineFile(directory / rundir.METRICS_CSV)
+        self.metrics = MetricsLog(directory, mark)
+        for name in (rundir.EVENTS, rundir.LOG):
+            mend(directory / name)
         self._events = durable.LineFile(directory / rundir.EVENTS)
         self._log = durable.LineFile(directory / rundir.LOG)
+        self._training = training
+        self._saved = (state.step, state.epoch, state.position)
         self._saved_at = time.monotonic()
-        self._saved_step = state.step
-        self._saved_epoch = state.epoch
-        self._best_is_saved = True
+        self._best_epoch: int | None = None
 
     def watch(self, event: Event) -> None:
         """Write down one event, and save the state if it is time."""
@@ -64,11 +73,11 @@ class Recorder:
             if self.options.every.unit != "epochs" and self._due():
                 self.save()
         elif isinstance(event, EpochEnd):
-            self._write_row(event.row)
+            self.metrics.append(event.row)
+            self._log.append(plain_line(event.row))
             if self.options.every.unit == "epochs" and self._due():
                 self.save()
         elif isinstance(event, Improved):
-            self._best_is_saved = False
             self.note("improved", epoch=event.epoch, metric=event.metric, value=event.value)
         elif isinstance(event, LearningRateDropped):
             self.note("learning_rate", epoch=event.epoch, before=event.before, after=event.after)
@@ -76,19 +85,31 @@ class Recorder:
             self.note("stopped", reason=event.reason, message=event.message)
             self._log.append(f"stopped: {event.message}")
 
-    def save(self) -> None:
-        """Save the state and the best weights; then remove what is older than needed."""
+    def save(self) -> Path:
+        """Save the state and the best weights; then remove what is older than needed.
+
+        Raises
+        ------
+        DivergedError
+            If the state holds NaN or Inf; then nothing is saved.
+        RefusedError
+            If the operating system refuses.
+        """
         state = self.state
-        self._metrics.sync()
-        path = checkpoint.save(state, self.directory)
-        if not self._best_is_saved and state.best_theta is not None:
+        path = checkpoint.path_of(state, self.directory)
+        here = (state.step, state.epoch, state.position)
+        if here != self._saved:
+            check_finite(state)
+            facts = {"training": self._training, "metrics": self.metrics.mark()}
+            checkpoint.save(state, self.directory, facts)
+            self._saved = here
+            self._saved_at = time.monotonic()
+            self.note("saved", step=state.step, epoch=state.epoch, file=path.name)
+        if state.best_theta is not None and self._best_epoch != state.monitor.best_epoch:
             checkpoint.save_best(state, self.directory)
-            self._best_is_saved = True
-        self.saved = path
-        self._saved_step, self._saved_epoch = state.step, state.epoch
-        self._saved_at = time.monotonic()
-        self.note("saved", step=state.step, epoch=state.epoch, file=path.name)
+            self._best_epoch = state.monitor.best_epoch
         checkpoint.prune(self.directory, self.options.keep)
+        return path
 
     def note(self, kind: str, **details: Any) -> None:
         """Append a line to events.jsonl."""
@@ -96,8 +117,8 @@ class Recorder:
 
     def close(self) -> None:
         """Make all lines durable and close the files."""
-        for file in (self._metrics, self._csv, self._events, self._log):
-            file.sync()
+        self.metrics.close()
+        for file in (self._events, self._log):
             file.close()
 
     def _due(self) -> bool:
@@ -105,17 +126,9 @@ class Recorder:
         elapsed = time.monotonic() - self._saved_at
         if every.unit == "seconds":
             return elapsed >= every.count
-        if elapsed < PAUSE:
+        if elapsed < self.options.pause.count:
             return False
+        step, epoch, _ = self._saved
         if every.unit == "steps":
-            return state.step - self._saved_step >= every.count
-        return state.epoch - self._saved_epoch >= every.count
-
-    def _write_row(self, row: dict[str, Any]) -> None:
-        self._metrics.append(rundir.to_json_line(row))
-        if self._csv.size == 0:
-            self._csv.append(",".join(row))
-        cells = rundir.finite(list(row.values()))
-        assert isinstance(cells, list)
-        self._csv.append(",".join("" if cell is None else str(cell) for cell in cells))
-        self._log.append(plain_line(row))
+            return state.step - step >= every.count
+        return state.epoch - epoch >= every.count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bpnet.errors import RunError
-from bpnet.runs import durable
+from bpnet.runs import durable, lock
 
 CONFIG = "config.yaml"
 RESOLVED = "config.resolved.yaml"
@@ -22,6 +23,10 @@ CHECKPOINTS = "checkpoints"
 BEST = "checkpoints/best.safetensors"
 MODEL = "model.safetensors"
 RESULT = "result.json"
+INITIAL = "initial.safetensors"
+DIVERGED = "diverged.safetensors"
+KINDS = ("checkpoint", "weights", "model", "divergence")
+"""What the tensor files of a run may be."""
 
 
 def create(root: Path, name: str) -> Path:
@@ -47,7 +52,7 @@ def create(root: Path, name: str) -> Path:
 
 
 def create_exactly(directory: Path) -> Path:
-    """Make `directory` itself, which must not exist yet or be empty.
+    """Make `directory` itself, or take one that is empty or holds a start that was cut off.
 
     Raises
     ------
@@ -61,13 +66,44 @@ def create_exactly(directory: Path) -> Path:
         try:
             directory.mkdir()
         except FileExistsError:
-            if directory.is_symlink() or not directory.is_dir() or any(directory.iterdir()):
-                raise RunError(
-                    f"{directory}: there already, and never overwritten; "
-                    "choose another --run-dir or remove it first"
-                ) from None
+            refuse_taken(directory)
         (directory / CHECKPOINTS).mkdir(exist_ok=True)
     return directory
+
+
+def refuse_taken(directory: Path) -> None:
+    """Refuse a directory that holds more than a start leaves that ended before ``run.json``.
+
+    Raises
+    ------
+    RunError
+        If so.
+    """
+    lock.refuse_held(directory)
+    if not directory.is_symlink() and directory.is_dir():
+        entries = list(directory.iterdir())
+        ours = any(path.name == lock.LOCK for path in entries)
+        if not entries or (ours and all(map(_is_start, entries))):
+            return
+    raise RunError(
+        f"{directory}: there already, and never overwritten; "
+        "choose another --run-dir or remove it first"
+    )
+
+
+def _is_start(path: Path) -> bool:
+    if path.name == CHECKPOINTS:
+        return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+    begun = (CONFIG, RESOLVED, INITIAL, lock.LOCK)
+    return path.is_file() and (path.name in begun or path.name.startswith(durable.TEMPORARY))
+
+
+def sweep(directory: Path) -> None:
+    """Remove the unfinished files that a killed process left; only the lock's holder may."""
+    for folder in (directory, directory / CHECKPOINTS):
+        for path in folder.glob(f"{durable.TEMPORARY}*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _highest_number(root: Path, name: str) -> int:
@@ -105,8 +141,19 @@ def read_json(path: Path) -> dict[str, Any]:
     RunError
         If the file is missing or holds none.
     """
+    return parse_json(durable.read(path, limit=1 << 26), path)
+
+
+def parse_json(text: bytes, path: Path) -> dict[str, Any]:
+    """Parse a JSON object; `path` names the file in errors.
+
+    Raises
+    ------
+    RunError
+        If it is none.
+    """
     try:
-        value = json.loads(durable.read(path, limit=1 << 26))
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: damaged: {error}") from error
     if not isinstance(value, dict):

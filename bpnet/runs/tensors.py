@@ -3,13 +3,21 @@
 The format itself has none: a flipped bit in a weight would load silently. Here the metadata
 hold a SHA-256 over every name, type, shape, byte and fact, and a file must be exactly, byte
 for byte, what writing its content again gives.
+
+The format is written and read here, in the order of its reference writer: what a file must be
+does not hang on the version of a library, and what a hostile file claims is held against its
+size before anything else happens. (The format: github.com/huggingface/safetensors.)
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +30,13 @@ from bpnet.runs import durable
 
 FORMAT = 1
 """Version of the layout; a reader refuses a later one."""
+
+MAX_HEADER = 100_000_000
+"""Bytes of the largest header, as in the reference."""
+
+_START = b'{"__metadata__":{"bpnet":"'
+_GLANCE = 64
+"""Bytes at the start of a file that tell whether it can be one of bpnet's."""
 
 _FORMATS_OF_OTHERS = {
     b"PK\x03\x04": "a zip archive (a PyTorch, Keras or NPZ file?)",
@@ -54,17 +69,26 @@ class TensorFile:
 
 
 def encode(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a file of this kind: equal content gives equal bytes."""
-    from safetensors.numpy import save
+    """Return the bytes of a file of this kind: equal content gives equal bytes.
 
+    Raises
+    ------
+    TypeError
+        If an array holds numbers of a type that such a file has no name for.
+    """
     plain = {
         name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         for name, array in arrays.items()
     }
+    for name, array in plain.items():
+        if array.dtype not in _ORDER:
+            raise TypeError(f"{name} is of {array.dtype}, which can't be saved")
     label = {"kind": kind, "format": FORMAT, "facts": facts}
     label["sha256"] = _checksum(plain, label)
-    # One key only: the order of several is random in safetensors.
-    return bytes(save(plain, {"bpnet": _json(label)}))
+    # Falling types, which keep every array aligned, then rising names.
+    order = sorted(plain, key=lambda name: (_ORDER.index(plain[name].dtype), name.encode()))
+    header = _header(_json(label), {name: plain[name] for name in order})
+    return b"".join([header, *(_raw(plain[name]) for name in order)])
 
 
 def write(path: Path, kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
@@ -79,72 +103,130 @@ def read(path: Path, *kinds: str) -> TensorFile:
     ------
     RunError
         If it is missing, damaged, of another format, or of another kind.
+    RefusedError
+        If the operating system refuses.
     """
+    _glance(path)
     return decode(durable.read(path), str(path), *kinds)
 
 
 def decode(data: bytes, source: str, *kinds: str) -> TensorFile:
-    """Verify and parse the bytes of a file; `source` names it in errors."""
-    from safetensors import SafetensorError
+    """Verify and parse the bytes of a file; `source` names it in errors.
 
-    for magic, what in _FORMATS_OF_OTHERS.items():
-        if data.startswith(magic):
-            raise RunError(f"{source}: this is {what}, not a file of bpnet; nothing was loaded")
+    Raises
+    ------
+    RunError
+        If they are damaged, of another format, or of another kind.
+    """
+    _check_start(data[:_GLANCE], len(data), source)
     try:
-        label = _label(data, source)
-        arrays = {
-            name: np.frombuffer(tensor["data"], _dtype(tensor)).reshape(tensor["shape"])
-            for name, tensor in _tensors(data)
-        }
+        length = int.from_bytes(data[:8], "little")
+        table = json.loads(data[8 : 8 + length].decode())
+        text = table.pop("__metadata__")["bpnet"]
+        label = json.loads(text)
+        if type(label["format"]) is int and label["format"] > FORMAT:
+            raise RunError(
+                f"{source}: made by a newer bpnet (format {label['format']}); update bpnet"
+            )
+        arrays = _arrays(table, data, 8 + length)
+        canonical = _header(_json(label), arrays) == data[: 8 + length]
         expected = label.pop("sha256")
+        sound = canonical and expected == _checksum(arrays, label)
         kind, facts = label["kind"], label["facts"]
-        sound = expected == _checksum(arrays, label) and encode(kind, arrays, facts) == data
-    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as e:
-        raise RunError(f"{source}: damaged or not a file of bpnet ({type(e).__name__})") from e
-    if not sound or not isinstance(facts, dict):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise RunError(f"{source}: damaged, or cut short, or not a file of bpnet") from error
+    if not sound or not isinstance(facts, dict) or not _is_word(kind):
         raise RunError(f"{source}: damaged: the checksum does not match its content")
     if kind not in kinds:
         raise RunError(f"{source}: expected a {' or '.join(kinds)} file, found a {kind} file")
     return TensorFile(kind, arrays, facts)
 
 
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
-    "I64": np.dtype("<i8"),
-    "I32": np.dtype("<i4"),
-    "U64": np.dtype("<u8"),
-    "U8": np.dtype("u1"),
-    "BOOL": np.dtype("?"),
-}
+def _glance(path: Path) -> None:
+    """Refuse a foreign file by its first bytes, however large it is.
+
+    What keeps it from being opened is told by whoever reads it as a whole.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            size = os.fstat(descriptor).st_size
+            start = os.read(descriptor, _GLANCE)
+        finally:
+            os.close(descriptor)
+        if size:
+            _check_start(start, size, str(path))
 
 
-def _dtype(tensor: dict[str, Any]) -> np.dtype[Any]:
-    return _DTYPES[tensor["dtype"]]
-
-
-def _tensors(data: bytes) -> list[tuple[str, dict[str, Any]]]:
-    from safetensors import deserialize
-
-    found: list[tuple[str, dict[str, Any]]] = deserialize(data)  # type: ignore[no-untyped-call]
-    return found
-
-
-def _label(data: bytes, source: str) -> dict[str, Any]:
-    """Return what bpnet wrote into the metadata, read within the bounds of the file."""
-    length = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or length > len(data) - 8:
-        raise ValueError("truncated")
-    header = json.loads(data[8 : 8 + length])
-    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else {}
-    if not isinstance(metadata, dict) or "bpnet" not in metadata:
+def _check_start(start: bytes, size: int, source: str) -> None:
+    """Refuse a file that does not start as bpnet's do, or is smaller than it says."""
+    # The length in front may look like the start of a pickle; the ninth byte is a brace.
+    if start[8:9] != b"{":
+        for magic, what in _FORMATS_OF_OTHERS.items():
+            if start.startswith(magic):
+                raise RunError(f"{source}: this is {what}, not a file of bpnet; nothing was loaded")
+        raise RunError(f"{source}: damaged, or not a file of bpnet")
+    length = int.from_bytes(start[:8], "little")
+    if length > min(size - 8, MAX_HEADER):
+        raise RunError(f"{source}: damaged, or cut short: its header is longer than the file")
+    if not start.startswith(_START, 8):
         raise RunError(f"{source}: a safetensors file, but not made by bpnet")
-    label = json.loads(metadata["bpnet"])
-    if not isinstance(label, dict):
-        raise ValueError("no label")
-    if int(label["format"]) > FORMAT:
-        raise RunError(f"{source}: made by a newer bpnet (format {label['format']}); update bpnet")
-    return label
+
+
+_ORDER = tuple(map(np.dtype, ("<u8", "<i8", "<f8", "<f4", "<i4", "u1", "?")))
+_NAMES = dict(zip(_ORDER, ("U64", "I64", "F64", "F32", "I32", "U8", "BOOL"), strict=True))
+_DTYPES = {name: dtype for dtype, name in _NAMES.items()}
+
+
+def _header(label: str, arrays: Mapping[str, Array]) -> bytes:
+    """Return everything in front of the arrays, which follow each other in this order."""
+    table: dict[str, Any] = {"__metadata__": {"bpnet": label}}
+    place = 0
+    for name, array in arrays.items():
+        end = place + array.nbytes
+        shape = list(array.shape)
+        table[name] = {"dtype": _NAMES[array.dtype], "shape": shape, "data_offsets": [place, end]}
+        place = end
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _arrays(table: Mapping[str, Any], data: bytes, place: int) -> dict[str, Array]:
+    """Return the arrays of a table, which start at `place`, one behind the other, to the end.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If it is no such table; then nothing larger than the data was allocated.
+    """
+    arrays, view = {}, memoryview(data)
+    for name, entry in table.items():
+        dtype, shape = _DTYPES[entry["dtype"]], _shape(entry["shape"])
+        size = math.prod(shape) * dtype.itemsize
+        if size > len(data) - place:
+            raise ValueError("an array is larger than the file")
+        # A copy, which is aligned, may be written to, and leaves the file's bytes to be freed.
+        arrays[name] = np.frombuffer(bytearray(view[place : place + size]), dtype).reshape(shape)
+        place += size
+    if place != len(data):
+        raise ValueError("there is something behind the arrays")
+    return arrays
+
+
+def _shape(sides: Sequence[object]) -> tuple[int, ...]:
+    shape = tuple(side for side in sides if type(side) is int and side >= 0)
+    if len(shape) != len(sides):
+        raise ValueError("a side of an array is no number")
+    return shape
+
+
+def _raw(array: Array) -> memoryview | bytes:
+    return array.data if array.size else b""
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[a-z_]{1,40}", value) is not None
 
 
 def _json(value: object) -> str:
@@ -157,5 +239,5 @@ def _checksum(arrays: Mapping[str, Array], label: Mapping[str, Any]) -> str:
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\0{name}:{array.dtype.str}:{array.shape}\0".encode())
-        digest.update(array.data if array.size else b"")
+        digest.update(_raw(array))
     return digest.hexdigest()

@@ -18,7 +18,6 @@ from bpnet.errors import DivergedError
 from bpnet.nn.layers.base import Pass
 from bpnet.optim.clipping import clip_norm, clip_value, gradient_norm
 from bpnet.streams import stream
-from bpnet.training.divergence import diagnose
 from bpnet.training.evaluate import evaluate
 from bpnet.training.events import (
     EpochEnd,
@@ -29,6 +28,8 @@ from bpnet.training.events import (
     StepEnd,
     Stopped,
 )
+from bpnet.training.gradient import fill_gradient
+from bpnet.training.guard import Guard
 from bpnet.training.state import TrainingState
 
 
@@ -38,12 +39,13 @@ def fit(state: TrainingState) -> Iterator[Event]:
     Raises
     ------
     DivergedError
-        At the first step whose loss or gradient is not finite, before it changes a weight.
+        At the first step whose loss, gradient or update is not finite. Nothing has changed then,
+        and `state.divergence` holds what `bpnet replay` needs.
     """
     control, batches = state.control, state.batches
     yield Started(state.epoch, control.epochs, batches.steps)
     began = time.perf_counter() - state.elapsed
-    done = StepEnd()
+    done, guard = StepEnd(), Guard(state)
     while state.epoch < control.epochs:
         if state.monitor.exhausted:
             yield Stopped("early_stopping", _patience_message(state))
@@ -54,7 +56,7 @@ def fit(state: TrainingState) -> Iterator[Event]:
             state.dropout = stream(control.seed, "dropout", state.epoch)
         step = Pass(train=True, rng=state.dropout)
         while state.position < batches.steps:
-            learn(state, order, step, done)
+            learn(state, order, step, done, guard)
             yield done
             state.elapsed = time.perf_counter() - began
             if state.stop_request:
@@ -68,52 +70,69 @@ def fit(state: TrainingState) -> Iterator[Event]:
     yield Stopped("finished", f"all {control.epochs} epochs are done")
 
 
-def learn(state: TrainingState, order: np.ndarray[Any, Any], step: Pass, done: StepEnd) -> None:
-    """Take one optimizer step, from one batch or several accumulated ones."""
+def learn(
+    state: TrainingState,
+    order: np.ndarray[Any, Any],
+    step: Pass,
+    done: StepEnd,
+    guard: Guard | None = None,
+) -> None:
+    """Take one optimizer step, from one batch or several accumulated ones.
+
+    Parameters
+    ----------
+    state
+        The training.
+    order
+        The rows in the order of the epoch.
+    step
+        What travels with the batches.
+    done
+        The step before; afterwards, this one.
+    guard
+        Watches over all steps of one training; without it, one is made for this step.
+
+    Raises
+    ------
+    DivergedError
+        If loss, gradient or update are not finite; then nothing has changed.
+    """
     arena, control = state.network.arena, state.control
+    guard = guard or Guard(state)
+    group = state.batches.group(order, state.position)
+    lr = state.schedule.lr(state.step)
+    if guard.moving:
+        guard.take_down(group, step.rng)
     with np.errstate(all="ignore"):  # overflow shows in the loss or the norm, checked below
-        value, total, rows = _gradient(state, order, step)
-        state.regularization.add_gradient(arena)
+        value, total = fill_gradient(state, group, step)
         norm = gradient_norm(arena)
-        if not (math.isfinite(value) and math.isfinite(norm)):
-            raise DivergedError(diagnose(state, order, step, value, norm))
+        if not (math.isfinite(value) and math.isfinite(norm) and guard.finite_statistics()):
+            raise guard.stop(group, step, done, loss=value, norm=norm, total=total, lr=lr)
+        risky = guard.wary or norm > guard.limit or norm * lr > guard.limit
+        if risky:
+            guard.take_down_weights()
         if control.clip_norm is not None:
             clip_norm(arena, control.clip_norm, norm)
         if control.clip_value is not None:
             clip_value(arena, control.clip_value)
-        lr = state.schedule.lr(state.step)
-        state.optimizer.step(lr)
-        state.regularization.constrain(arena)
+        try:
+            state.optimizer.step(lr)
+            state.regularization.constrain(arena)
+        except DivergedError as error:
+            raise guard.stop(
+                group, step, done, loss=value, norm=norm, total=total, lr=lr, failed=error
+            ) from None
+    if risky:
+        guard.went_well()
     state.step += 1
     state.position += 1
-    state.samples += rows
+    state.samples += sum(map(len, group))
     state.loss_sum += value * total
     state.weight_sum += total
     state.norm_sum += norm
     state.lr = lr
     done.epoch, done.step, done.samples = state.epoch + 1, state.step, state.samples
     done.loss, done.grad_norm, done.lr = value, norm, lr
-
-
-def _gradient(
-    state: TrainingState, order: np.ndarray[Any, Any], step: Pass
-) -> tuple[float, float, int]:
-    """Fill the gradient of this step; return its loss, total weight and number of rows."""
-    network, loss, batches = state.network, state.loss, state.batches
-    group = batches.group(order, state.position)
-    if len(group) == 1:
-        batch = batches.gather(group[0])
-        total = loss.total(batch.target, batch.weight)
-        value = state.rule.gradient(network, loss, batch, step, total)
-        return value, total, len(group[0])
-    # The micro-batches share the divisor of the whole step, so their gradients add up to it.
-    total = sum(loss.total(batch.target, batch.weight) for batch in map(batches.gather, group))
-    value = 0.0
-    for i, rows in enumerate(group):
-        value += state.rule.gradient(network, loss, batches.gather(rows), step, total)
-        network.arena.accumulate(first=i == 0)
-    network.arena.take_accumulated()
-    return value, total, sum(map(len, group))
 
 
 def _finish_epoch(state: TrainingState, began: float) -> Iterator[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from bpnet.optim.schedules import Schedule
 from bpnet.streams import stream
 from bpnet.training.early_stopping import Monitor
 from bpnet.training.metrics import Metric
+
+if TYPE_CHECKING:
+    from bpnet.training.divergence import Divergence
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class TrainingState:
     dropout: np.random.Generator | None = None
     stop_request: str = ""
     """Set from outside to pause after the step that runs; says why."""
+    divergence: Divergence | None = None
+    """The step that gave NaN or Inf, once there was one."""
 
     def __post_init__(self) -> None:
         self.optimizer.bind(self.network.arena)
@@ -130,6 +135,7 @@ class TrainingState:
             **{name: getattr(self, name) for name in _PROGRESS},
             "layout": self.network.arena.layout(),
             "schedule": _floats_out(self.schedule.state()),
+            "watches": self.monitor.name,
             "monitor": _floats_out(self.monitor.state()),
             "dropout": None if self.dropout is None else _generator_out(self.dropout),
         }
@@ -157,8 +163,19 @@ class TrainingState:
         self.optimizer.restore(
             {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
         )
+        if facts["watches"] != self.monitor.name:
+            raise ValueError(f"it watches {facts['watches']}, not {self.monitor.name}")
         for name in _PROGRESS:
-            setattr(self, name, type(getattr(self, name))(facts[name]))
+            kind, value = type(getattr(self, name)), facts[name]
+            if isinstance(value, bool) or not isinstance(value, (int, kind)):
+                raise ValueError(f"expected a number for {name}, received {value!r}")
+            setattr(self, name, kind(value))
+        if not all(0 <= count < 2**63 for count in (self.epoch, self.step, self.samples)):
+            raise ValueError("its counters are out of range")
+        if not self.elapsed >= 0:
+            raise ValueError(f"it has trained for {self.elapsed} s")
+        if not 0 <= self.position <= self.batches.steps:
+            raise ValueError(f"it stands at step {self.position} of {self.batches.steps} an epoch")
         self.schedule.restore(_floats_in(facts["schedule"]))
         self.monitor.restore(_floats_in(facts["monitor"]))
         if self.dropout is not None:

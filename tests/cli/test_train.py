@@ -8,6 +8,8 @@ import time
 import pytest
 
 FILES = {
+    ".lock",
+    "manifest.sha256",
     "config.yaml",
     "config.resolved.yaml",
     "run.json",
@@ -175,7 +177,7 @@ def test_a_signal_ends_the_training_after_a_checkpoint(config, tmp_path, number,
     rest = process.stderr.read()
     process.stderr.close()
     assert process.wait(30) == code
-    assert "the state is saved in runs/c-001/checkpoints" in rest
+    assert "the state is saved; go on with: bpnet train --resume runs/c-001" in rest
     (run,) = (tmp_path / "runs").iterdir()
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert list((run / "checkpoints").glob("step-*.safetensors"))

@@ -106,3 +106,12 @@ def test_a_file_of_a_later_format_says_that_bpnet_is_too_old(monkeypatch):
     monkeypatch.undo()
     with pytest.raises(RunError, match="newer bpnet"):
         tensors.decode(data, "x", "model")
+
+
+def test_a_header_whose_length_looks_like_the_start_of_a_pickle_is_no_pickle(tmp_path):
+    found = set()
+    for length in range(1, 2000):
+        data = tensors.encode("checkpoint", {}, {"text": "x" * length})
+        found.add(data[:2])
+        assert tensors.decode(data, "a", "checkpoint").facts == {"text": "x" * length}
+    assert b"\x80\x04" in found

@@ -45,7 +45,8 @@ class Layer:
 
     The protocol: `build` once, then `forward` and `backward` in turn. What they return belongs
     to the layer and stays valid until its next call of the same name; `x` and `dy` are left as
-    they are (but see `inplace`). `backward` OVERWRITES the gradients of the parameters.
+    they are (but see `inplace`). `backward` OVERWRITES the gradients of the parameters; a frozen
+    layer has none to fill.
 
     All buffers come from `Scope.scratch`, bound to the batch size by `prepare`, so that a step
     allocates nothing. Shapes are fixed by `build` except for the batch (and time).
@@ -60,6 +61,9 @@ class Layer:
 
     inplace: bool = field(default=False, init=False, repr=False, compare=False)
     """Set by the chain: `forward` may write its output over `x`. See `can_overwrite`."""
+
+    frozen: bool = field(default=False, init=False, repr=False, compare=False)
+    """Set by the chain: parameters (whose `grad` has no elements) and state stay as they are."""
 
     type: ClassVar[str]
     """The name in `LAYERS`, which sets it."""

@@ -28,7 +28,7 @@ class Chain:
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = list(layers)
         self.shapes: list[Shape] = []
-        self._lowest = 0  # no layer below this one has parameters
+        self._lowest = 0  # no layer below this one is trained
 
     def build(self, scope: Scope, in_shape: Shape, *step: str | int) -> Shape:
         """Build all layers in turn and return the shape of one output.
@@ -77,12 +77,13 @@ class Chain:
             )
             params_below = len(scope.plan.params)
             inner = scope.child(layer.name, self._gain_after(i, scope))
+            layer.frozen = inner.frozen
             try:
                 shape = layer.build(inner, self.shapes[-1])
             except OptionError as error:
                 raise error.within(*step, i) from None
             self.shapes.append(shape)
-            if len(scope.plan.params) > params_below:
+            if not all(param.frozen for param in scope.plan.params[params_below:]):
                 self._lowest = min(self._lowest, i)
         return self.shapes[-1]
 
@@ -103,7 +104,7 @@ class Chain:
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         """Fill all gradients, from the last layer to the first; return dL/dx if it is needed.
 
-        If it isn't, the layers below the first one with parameters are left out.
+        If it isn't, the layers below the first one with trained parameters are left out.
         """
         upstream: Array | None = dy
         end = 0 if need_dx else self._lowest

@@ -66,7 +66,8 @@ class Dense(Layer):
         return y
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
-        np.dot(self.x.T, dy, self.W.grad)
-        if self.b is not None:
-            np.dot(self.ones, dy, self.b.grad)  # the sum over N; BLAS is faster than add.reduce
+        if not self.frozen:
+            np.dot(self.x.T, dy, self.W.grad)
+            if self.b is not None:
+                np.dot(self.ones, dy, self.b.grad)  # the sum over N; faster than add.reduce
         return np.dot(dy, self.W.value.T, self.dx) if need_dx else None

@@ -82,7 +82,8 @@ class BatchNorm(Normalization):
     the running averages take their place. A training batch that leaves one value per channel has no
     variance, so it too is normalized by the running averages and leaves them as they are: a last
     batch of one row learns like the others. With batches of one row throughout, the averages would
-    never move, and the layer is only a scale and a shift.
+    never move, and the layer is only a scale and a shift. Frozen, the layer always normalizes by
+    the running averages and leaves them as they are, like Keras' with ``trainable=False``.
 
     Ioffe & Szegedy (2015), arXiv:1502.03167; momentum and variance as in PyTorch.
     """
@@ -117,7 +118,7 @@ class BatchNorm(Normalization):
     def forward(self, x: Array, step: Pass) -> Array:
         if len(x) != self.rows:
             self.prepare(len(x))
-        self.by_batch = step.train and self.m > 1
+        self.by_batch = step.train and self.m > 1 and not self.frozen
         matrix, centred, y = x.reshape(self.m, self.k), self.centred, self.y_matrix
         if self.by_batch:
             np.subtract(matrix, matrix[0], centred)
@@ -160,10 +161,11 @@ class BatchNorm(Normalization):
         where the running averages were used, as those don't depend on x.
         """
         matrix, dx = dy.reshape(self.m, self.k), self.dx_matrix
-        np.multiply(matrix, self.centred, self.product)
-        np.dot(self.ones, self.product, self.dgamma_row)
-        np.multiply(self.dgamma_row, self.inverse, self.dgamma_row)
-        np.dot(self.ones, matrix, self.dbeta_row)
+        if not self.frozen:
+            np.multiply(matrix, self.centred, self.product)
+            np.dot(self.ones, self.product, self.dgamma_row)
+            np.multiply(self.dgamma_row, self.inverse, self.dgamma_row)
+            np.dot(self.ones, matrix, self.dbeta_row)
         if not need_dx:
             return None
         if self.by_batch:
@@ -227,7 +229,7 @@ class LayerNorm(Normalization):
         """
         matrix, product = dy.reshape(self.m, self.k), self.product
         np.multiply(matrix, self.normal, product)
-        if self.affine:
+        if self.affine and not self.frozen:
             np.dot(self.ones, product, self.dgamma_row)
             np.dot(self.ones, matrix, self.dbeta_row)
         if not need_dx:

@@ -50,7 +50,7 @@ class Optimizer:
     vectors: dict[str, Array] = field(init=False, repr=False, compare=False)
 
     def kept(self) -> tuple[str, ...]:
-        """Return the names of the vectors like theta that live from step to step."""
+        """Return the names of the vectors like the gradient that live from step to step."""
         return ()
 
     def bind(self, arena: Arena) -> None:
@@ -63,7 +63,7 @@ class Optimizer:
         """
         self.arena = arena
         self.count = 0
-        theta, dtype = arena.theta, arena.dtype
+        theta, dtype = arena.theta[: arena.trained], arena.dtype
         self.vectors = {name: aligned(theta.shape, dtype) for name in self.kept()}
         for vector in self.vectors.values():
             vector.fill(0)

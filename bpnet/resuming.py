@@ -1,0 +1,261 @@
+"""Going on with a run: from its newest checkpoint, with the same data, to the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bpnet.config import of_run
+from bpnet.config.changes import Change, differences
+from bpnet.config.document import Document
+from bpnet.config.schema import bind_config, plain_config
+from bpnet.errors import DataError, OptionError, RunError
+from bpnet.experiment import Experiment, build, with_absolute_paths
+from bpnet.runs import checkpoint, durable, manifest, metrics_log, provenance, rundir
+from bpnet.runs.tensors import TensorFile
+from bpnet.session import Session
+from bpnet.training.state import TrainingState
+
+_NOTHING = {"bytes": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+
+
+def prepare(
+    directory: Path,
+    document: Document,
+    *,
+    strict: bool = False,
+    allow_changed_data: bool = False,
+    doubt: str = "",
+) -> Session | None:
+    """Make the session that goes on with a run; None if the run is finished.
+
+    Until all is checked, nothing in the directory changes.
+
+    Parameters
+    ----------
+    directory
+        The run directory; the caller holds its lock.
+    document
+        The config to go on with: that of the run (`of_run.current`) with overrides, or another
+        one that is compared with it.
+    strict
+        Refuse a damaged newest checkpoint instead of using the one before.
+    allow_changed_data
+        Go on although the data is not what it was.
+    doubt
+        What `lock.hold` said.
+
+    Raises
+    ------
+    ConfigError
+        If the config differs in what a run can't go on with.
+    DataError
+        If the data has changed.
+    RunError
+        If the run or all of its checkpoints are damaged.
+    RefusedError
+        If the operating system refuses.
+    """
+    facts = rundir.open_run(directory)
+    if not {"id", "resumed", "data"} <= facts.keys():
+        raise RunError(f"{directory / rundir.RUN}: damaged, or written by something else")
+    experiment = build(document)
+    changes = _changes(directory, facts, experiment)
+    notes = [doubt] if doubt else []
+    notes += [f"changed from here on: {change}" for change in changes if change.weight != "free"]
+    then = _latest(facts)
+    data_changed = _check_data(then["data"], experiment.data.sources, allow_changed_data)
+    if data_changed:
+        notes.append(f"{data_changed}: preprocessing and split are worked out anew")
+    found = _newest(directory, facts, strict)
+    mark, where = _NOTHING, "the beginning: there is no checkpoint yet"
+    if found.path is not None and found.file is not None:
+        take_over(experiment, found.file, found.path, changes)
+        mark, where = found.file.facts["metrics"], found.path.name
+        if data_changed:
+            _restart_epoch(experiment.state)
+    elif (directory / rundir.INITIAL).is_file():
+        checkpoint.load_weights(experiment.state.network, directory / rundir.INITIAL)
+    if (directory / rundir.RESULT).is_file() and not _goes_on(experiment.state):
+        return None
+    if found.path is None:
+        notes.append(f"{directory}: no checkpoint yet, so the training starts from the beginning")
+    notes += found.losses(experiment.state)
+    off = provenance.differences(then, provenance.environment())
+    if off:
+        notes.append(f"not bit-exact from here on: {', '.join(off)}")
+    if not metrics_log.is_intact(directory, mark):
+        notes.append(
+            f"{directory / rundir.METRICS}: not what it was at {where} (damaged or edited); "
+            "its whole lines are kept"
+        )
+    facts |= {"status": "running", "stop_reason": None, "end": None}
+    facts["resumed"].append(
+        {
+            "start": provenance.now(),
+            "command": provenance.command_line(),
+            "from": found.path.name if found.path is not None else None,
+            "step": experiment.state.step,
+            "epoch": experiment.state.epoch,
+            "changes": of_run.record(changes),
+            "data": experiment.data.sources,
+            **provenance.environment(),
+        }
+    )
+    _reopen(directory, facts, experiment, found)
+    session = Session(experiment, directory, facts, mark=mark)
+    session.notes = notes
+    return session
+
+
+@dataclass
+class _Found:
+    """The checkpoint to go on from, and newer ones that can't be used."""
+
+    path: Path | None
+    file: TensorFile | None
+    damaged: dict[Path, RunError]
+
+    def losses(self, state: TrainingState) -> list[str]:
+        """Say what the damage costs."""
+        if not self.damaged:
+            return []
+        newest = max(map(checkpoint.step_of, self.damaged))
+        lost = newest - state.step
+        epochs = lost / state.batches.steps
+        return [
+            *(f"{error}; the one before is used" for error in self.damaged.values()),
+            f"{lost} steps ({epochs:.3g} epochs) are lost and trained again, from step "
+            f"{state.step} on",
+        ]
+
+
+def _newest(directory: Path, facts: Mapping[str, Any], strict: bool) -> _Found:
+    damaged: dict[Path, RunError] = {}
+    for path in checkpoint.all_of(directory):
+        try:
+            file = checkpoint.read(path)
+            if file.facts.get("training") != facts["id"]:
+                raise RunError(f"{path}: a checkpoint of another run")
+            return _Found(path, file, damaged)
+        except RunError as error:
+            if strict:
+                raise
+            damaged[path] = error
+    if damaged:
+        reasons = "\n  ".join(map(str, damaged.values()))
+        raise RunError(
+            f"{directory}: none of its checkpoints can be used, and nothing was changed; train "
+            f"anew, if you like from its best weights with --init-from:\n  {reasons}"
+        )
+    return _Found(None, None, damaged)
+
+
+def _changes(directory: Path, facts: Mapping[str, Any], experiment: Experiment) -> list[Change]:
+    """Return what differs from the run's config; refuse what a run can't go on with."""
+    before = plain_config(bind_config(of_run.current(directory, facts)))
+    after = plain_config(with_absolute_paths(experiment.config, experiment.folder))
+    changes = [change for change in differences(before, after) if change.path != ("name",)]
+    refused = [
+        OptionError(
+            f"a run can't go on with another value ({change}); start a new one, if you like "
+            f"from these weights with --init-from {directory}",
+            *change.path,
+        )
+        for change in changes
+        if change.weight == "fixed"
+    ]
+    if refused:
+        raise experiment.document.error(*refused)
+    return changes
+
+
+def _latest(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the facts of the newest session: its environment and data."""
+    newest: Mapping[str, Any] = facts["resumed"][-1] if facts["resumed"] else facts
+    return newest
+
+
+def _check_data(before: list[dict[str, Any]], after: list[dict[str, Any]], allowed: bool) -> str:
+    """Return which files are not what they were; refuse them unless that is allowed."""
+    known = {file["sha256"] for file in before}
+    changed = [file for file in after if file["sha256"] not in known]
+    if not changed and len(before) == len(after):
+        return ""
+    names = ", ".join(str(file["path"]) for file in changed) or "the data"
+    if not allowed:
+        rows = " and ".join(f"{sum(file['rows'] for file in files)}" for files in (before, after))
+        raise DataError(
+            f"changed since the run began (rows then and now: {rows}), so going on would not be "
+            "the same training; restore it, or give --allow-changed-data",
+            names,
+        )
+    return f"{names} changed since the run began"
+
+
+def take_over(
+    experiment: Experiment, file: TensorFile, path: Path, changes: Sequence[Change]
+) -> None:
+    """Put a checkpoint into a training whose config differs from its own by `changes`.
+
+    Raises
+    ------
+    ConfigError
+        If the config does not fit what has been trained already.
+    RunError
+        If the checkpoint, `path`, belongs to another training.
+    """
+    state, document = experiment.state, experiment.document
+    watched = file.facts.get("watches")
+    if watched != state.monitor.name:
+        raise document.error(
+            OptionError(
+                f"the run watches {watched}, and can't go on with {state.monitor.name}",
+                "early_stopping",
+                "monitor",
+            )
+        )
+    if any(change.path == ("schedule",) for change in changes):  # another type starts afresh
+        file = replace(file, facts={**file.facts, "schedule": state.schedule.state()})
+    checkpoint.load(state, file, path)
+    if state.epoch > state.control.epochs:
+        raise document.error(
+            OptionError(
+                f"the run has completed {state.epoch} epochs already; give that many or more",
+                "training",
+                "epochs",
+            )
+        )
+
+
+def _restart_epoch(state: TrainingState) -> None:
+    """Begin the epoch again: the rows that it had come to are not the same any more."""
+    state.position = 0
+    state.loss_sum = state.weight_sum = state.norm_sum = 0.0
+
+
+def _goes_on(state: TrainingState) -> bool:
+    """Say whether there is anything left to train."""
+    limit = state.control.time_limit
+    return (
+        state.epoch < state.control.epochs
+        and not state.monitor.exhausted
+        and (limit is None or state.elapsed < limit)
+    )
+
+
+def _reopen(
+    directory: Path, facts: Mapping[str, Any], experiment: Experiment, found: _Found
+) -> None:
+    """Make the directory one of a running training again; killed anywhere here, it stays whole."""
+    rundir.sweep(directory)
+    for name in (rundir.RESULT, manifest.MANIFEST):
+        with durable.refusals("remove", directory / name):
+            (directory / name).unlink(missing_ok=True)
+    durable.write(directory / rundir.RUN, rundir.to_json(facts))
+    durable.write(directory / rundir.RESOLVED, experiment.resolved())
+    for path in found.damaged:
+        checkpoint.set_aside(path)
