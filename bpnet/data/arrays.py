@@ -16,7 +16,7 @@ from bpnet.data.files import Opener, reading
 from bpnet.data.lines import quoted
 from bpnet.data.npy import array_from, read_header, wrong_size
 from bpnet.data.npz import members_of, open_archive, unpack
-from bpnet.data.table import Column, Fingerprint, Kind, Table, Tensor
+from bpnet.data.table import Column, Fingerprint, Kind, Table, Tensor, check_width
 from bpnet.errors import DataError
 from bpnet.nn.arena import Array
 
@@ -69,7 +69,6 @@ def read_npz(
         If the file is damaged, an array is missing, or two have different lengths.
     """
     with reading(opener) as file:
-        fingerprint = file.fingerprint()
         source = file.name
         with open_archive(file) as archive:
             members = members_of(archive, source)
@@ -81,6 +80,7 @@ def read_npz(
                 name: unpack(archive, members, name, file.size, source)
                 for name in dict.fromkeys([inputs, *named])
             }
+        fingerprint = file.read_again()
     return _source(arrays, inputs, named, source, fingerprint, kinds)
 
 
@@ -171,12 +171,14 @@ def array_columns(
         raise DataError(f"{quoted(name)} has {array.ndim} dimensions; expected one or two", source)
     matrix = array.reshape(len(array), -1)
     count = matrix.shape[1]
+    check_width(count, source)
     names = [f"{name}{i}" for i in range(count)] if numbered or count > 1 else [name]
     if array.dtype.kind in "US":
         columns = {n: _texts(matrix[:, i], n, source) for i, n in enumerate(names)}
     else:
         check_finite(array, name, source)
-        columns = number_columns(matrix.astype(np.float64, copy=False), names)
+        with np.errstate(invalid="ignore"):  # a NaN of the kind that signals becomes a quiet one
+            columns = number_columns(matrix.astype(np.float64, copy=False), names)
     for n in names:
         if kinds.get(n) == "category":
             columns[n] = columns[n].as_category()

@@ -24,7 +24,7 @@ import numpy as np
 
 from bpnet.data.cells import EXACT, MAX_CELL, NUMBER, ColumnCells
 from bpnet.data.lines import LineFeed, TextBlocks, quoted
-from bpnet.data.table import Stream
+from bpnet.data.table import Stream, check_width
 from bpnet.errors import DataError
 from bpnet.nn.arena import Array
 
@@ -105,6 +105,7 @@ class DelimitedRows:
 
     def _header(self) -> list[str]:
         row, line = next(self._records(), ([""], 1))
+        check_width(len(row), self.source, line)
         names = [" ".join(cell.split()) for cell in row]
         if all(NUMBER.fullmatch(name) for name in names):
             raise DataError(
@@ -140,8 +141,14 @@ class DelimitedRows:
         return names
 
     def _numbered(self, text: str) -> list[str]:
+        line = self._feed.line + 1 + len(text) - len(text.lstrip("\n"))
         lines = io.StringIO(text.lstrip("\n"))
-        row = next(csv.reader(lines, delimiter=self._separator, skipinitialspace=True))
+        reader = csv.reader(lines, delimiter=self._separator, skipinitialspace=True)
+        try:
+            row = next((r for r in reader if len(r) > 1 or "".join(r).strip()), [""])
+        except csv.Error as error:
+            raise DataError(_csv_message(str(error)), self.source, line) from error
+        check_width(len(row), self.source, line)
         return [f"x{i}" for i in range(len(row))]
 
     def blocks(self, columns: Mapping[str, ColumnCells]) -> Iterator[Sequence[int]]:
@@ -159,6 +166,10 @@ class DelimitedRows:
             column holds.
         """
         while text := self._feed.block():
+            # Of one column, a line of spaces is a missing cell.
+            if not (text.strip() if len(self.names) > 1 else text.strip("\n")):
+                self._feed.line += text.count("\n")
+                continue
             places = [columns.get(name) for name in self.names]
             first = self._feed.line + 1
             count = text.count("\n")
@@ -178,7 +189,9 @@ class DelimitedRows:
 
     def _parse(self, text: str, count: int, columns: _Places) -> bool:
         """Add a block's cells to the columns in one go; False if that isn't safe."""
-        if text.isspace() or ('"' in text and not self._quotes_are_plain(text, count)):
+        if text.count(self._separator) != count * (len(self.names) - 1):
+            return False  # blank lines, lines that are too long or short, separators in quotes
+        if text.isspace() or ('"' in text and not _quotes_are_plain(text, self._separator)):
             return False
         values = self._read(text, count, columns)
         if values is None:
@@ -233,21 +246,6 @@ class DelimitedRows:
         except ValueError:
             return None
         return values
-
-    def _quotes_are_plain(self, text: str, count: int) -> bool:
-        """Whether cells are quoted as a whole, with nothing between that must be.
-
-        Quotes then come in pairs, the first at the left edge of a cell and the second at the right
-        edge, and there are as many separators as the rows have without any in quotes.
-        """
-        if text.count(self._separator) != count * (len(self.names) - 1):
-            return False
-        data = np.frombuffer(f"\n{text}".encode(), np.uint8)
-        places = np.flatnonzero(data == ord('"'))
-        edge = (data == ord(self._separator)) | (data == ord("\n"))
-        before, after = edge[places - 1], edge[places + 1]
-        first = np.arange(len(places)) % 2 == 0
-        return len(places) % 2 == 0 and bool(((before == first) & (after != first)).all())
 
     def _filled(self, text: str) -> str:
         """Write `nan` into the missing cells of a block without separators in quotes."""
@@ -306,6 +304,20 @@ class DelimitedRows:
                 line = self._feed.line + 1
         except csv.Error as error:
             raise DataError(_csv_message(str(error)), self.source, line) from error
+
+
+def _quotes_are_plain(text: str, separator: str) -> bool:
+    """Whether cells are quoted as a whole, with nothing between that must be.
+
+    Quotes then come in pairs, the first at the left edge of a cell and the second at the right
+    edge; that there are as many separators as the rows have without any in quotes is known.
+    """
+    data = np.frombuffer(f"\n{text}".encode(), np.uint8)
+    places = np.flatnonzero(data == ord('"'))
+    edge = (data == ord(separator)) | (data == ord("\n"))
+    before, after = edge[places - 1], edge[places + 1]
+    first = np.arange(len(places)) % 2 == 0
+    return len(places) % 2 == 0 and bool(((before == first) & (after != first)).all())
 
 
 def _plain(values: Array) -> bool:

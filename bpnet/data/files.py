@@ -18,6 +18,9 @@ from bpnet.errors import DataError, RefusedError, nearest
 BLOCK = 1 << 20
 """Bytes read at a time: large enough to parse fast, small enough to stay out of the way."""
 
+NEIGHBOURS = 10_000
+"""Files in a folder among which one with a similar name is looked for."""
+
 
 class Opener(Protocol):
     """A source of bytes that can be opened more than once."""
@@ -56,6 +59,7 @@ class SourceFile(io.RawIOBase):
         self.compressed = compressed
         self.count = 0
         self.hash = hashlib.sha256()
+        self._changed = self._last_change()
 
     def readable(self) -> bool:
         return True
@@ -100,6 +104,26 @@ class SourceFile(io.RawIOBase):
             continue
         return Fingerprint(self.name, self.count, self.hash.hexdigest())
 
+    def read_again(self) -> Fingerprint:
+        """Read the file from its start, and return what identifies it.
+
+        For a file that was not read in order: its fingerprint is that of the bytes that were read
+        only if nobody has written to it since.
+
+        Raises
+        ------
+        DataError
+            If somebody has.
+        """
+        self.raw.seek(0)
+        fingerprint = self.fingerprint()
+        if self._last_change() != self._changed:
+            raise DataError("changed while it was read; read a finished copy", self.name)
+        return fingerprint
+
+    def _last_change(self) -> int:
+        return os.fstat(self.raw.fileno()).st_mtime_ns if isinstance(self.raw, io.FileIO) else 0
+
     def close(self) -> None:
         self.raw.close()
         super().close()
@@ -117,8 +141,9 @@ class FileOpener:
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
-        self.path = folder / os.path.expanduser(name)
+        self.name = harmless(name)
+        # Not ~user: that would search the system's users for a name that a config gives.
+        self.path = folder / (os.path.expanduser(name) if name.startswith("~/") else name)
 
     def open(self) -> SourceFile:
         """Open the file.
@@ -147,6 +172,8 @@ class FileOpener:
         except PermissionError as error:
             raise RefusedError(f"{self.name}: cannot be opened: {reason(error)}") from error
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENXIO:
+                raise DataError("expected a regular file, found a socket", self.name) from error
             if isinstance(error, OSError) and error.errno in (
                 errno.EMFILE,
                 errno.ENFILE,
@@ -190,6 +217,13 @@ def reading(opener: Opener) -> Iterator[SourceFile]:
         file.close()
 
 
+def harmless(name: str) -> str:
+    """Return a name with everything escaped that a terminal could obey, line ends included."""
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 def reason(error: Exception) -> str:
     """Return what the operating system says, without the path: ``permission denied``."""
     text = (isinstance(error, OSError) and error.strerror) or str(error)
@@ -218,5 +252,5 @@ def _missing(path: Path) -> str:
         return f"no such file: there is no folder {str(folder)!r}"
     except OSError:
         return "no such file"
-    match = nearest(path.name, there)
+    match = nearest(path.name, there) if len(there) <= NEIGHBOURS else None
     return "no such file" + (f"; did you mean {match!r}?" if match else f" in {str(folder)!r}")

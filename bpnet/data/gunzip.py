@@ -8,10 +8,14 @@ from bpnet.data.files import BLOCK, SourceFile
 from bpnet.data.table import Stream
 from bpnet.errors import DataError
 
-FREE_EXPANSION = 64 << 20
+FREE_EXPANSION = 32 << 20
 MAX_EXPANSION = 200
-"""Compressed data may grow to 64 MiB, and beyond that to 200 times its size; what grows more is
+"""Compressed data may grow to 32 MiB, and beyond that to 200 times its size; what grows more is
 taken for a decompression bomb. (Tables compress 3 to 20 times; deflate's limit is 1032.)"""
+
+PIECE = 1 << 14
+"""Compressed bytes decompressed at a time. What is left of them behind the end of a member is
+copied, so that files of many tiny members would take long with larger pieces."""
 
 
 class Gunzip:
@@ -31,18 +35,24 @@ class Gunzip:
     def __init__(self, file: SourceFile) -> None:
         self.file = file
         self.count = 0
+        self.block = b""
+        self.place = 0
+        """How much of the block has been taken."""
         self.pending = b""
+        """What was taken and is still compressed."""
         self.member: zlib._Decompress | None = None
         self.members = 0
 
     def read(self, size: int) -> bytes:
         """Return at most `size` bytes, and none at the end."""
         while True:
-            block = self.pending or self.file.read(BLOCK)
+            block = self.pending or self._piece()
             self.pending = b""
             if self.member is None:
-                # Some writers fill up the last block with zeros.
-                block = block.lstrip(b"\0") if self.members else block
+                if self.members:  # some writers fill up the last block with zeros
+                    while block and not block.strip(b"\0"):
+                        block = self._piece()
+                    block = block.lstrip(b"\0")
                 if not block and (self.members or not self.file.size):
                     return b""
                 self.member = zlib.decompressobj(wbits=31)
@@ -54,6 +64,13 @@ class Gunzip:
             data = self._decompress(self.member, block, size)
             if data:
                 return data
+
+    def _piece(self) -> bytes:
+        """Return the next compressed bytes; none at the end."""
+        if self.place == len(self.block):
+            self.block, self.place = self.file.read(BLOCK), 0
+        start, self.place = self.place, min(len(self.block), self.place + PIECE)
+        return self.block[start : self.place]
 
     def _decompress(self, member: zlib._Decompress, block: bytes, size: int) -> bytes:
         try:
@@ -70,7 +87,7 @@ class Gunzip:
         return data
 
     def _damage(self, block: bytes) -> str:
-        if self.file.count == len(block) and not block.startswith(b"\x1f\x8b"):
+        if self.place == len(block) and not self.count and not block.startswith(b"\x1f\x8b"):
             return "expected gzip data, found something else; drop .gz from its name"
         return "the gzip data is damaged; copy the file again"
 

@@ -15,11 +15,26 @@ import numpy as np
 
 from bpnet.data.cells import EXACT, ColumnCells
 from bpnet.data.lines import TextBlocks, quoted
-from bpnet.data.table import Stream, number_text
+from bpnet.data.table import Stream, check_width, number_text
 from bpnet.errors import DataError
 
-_NAMES = {dict: "an object", list: "an array", str: "a text", bool: "true or false"}
+_NAMES = {
+    dict: "an object",
+    list: "an array",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+_BLANK = " \t"
+"""What JSON takes for white space; a file has it at most at the ends of its lines."""
 _NUMBER_OR_NULL = {float, int, type(None)}
+
+FREE_CELLS = 1 << 22
+MAX_SPARSITY = 20
+"""A table may have 4 million cells, and beyond that 20 times as many as have a value; where every
+line has keys of its own, a small file would fill the memory with missing cells."""
 
 
 class JsonRows:
@@ -67,7 +82,7 @@ class JsonRows:
         DataError
             If a line is no object of single values, or a value isn't what its column holds.
         """
-        rows = 0
+        rows = given = 0
         for text in self._blocks:
             first = self._blocks.line - text.count("\n")
             objects, lines = self._objects(text.split("\n")[:-1], first)
@@ -76,6 +91,9 @@ class JsonRows:
             if not rows or self._new_column:
                 names = dict.fromkeys(key for row in objects for key in row)
                 self.names = self.names or list(names)
+                given += sum(map(len, objects))
+                if self._new_column:
+                    self._check_shape(rows + len(objects), len(columns.keys() | names), given)
                 self._add_columns(columns, names, rows)
             for name, column in columns.items():
                 self._add(column, [row.get(name) for row in objects], lines)
@@ -85,13 +103,16 @@ class JsonRows:
     def _objects(self, texts: list[str], first: int) -> tuple[list[dict[str, Any]], Sequence[int]]:
         """Decode the lines of a block; return its objects and the line of each."""
         lines: Sequence[int] = range(first, first + len(texts))
-        if not all(texts) or any(text.isspace() for text in texts):
-            lines = [line for line, text in zip(lines, texts, strict=True) if text.strip()]
-            texts = [text for text in texts if text.strip()]
-        if all(text[0] == "{" and text[-1] == "}" for text in texts):
-            # One array of all objects is decoded faster, and shares its keys.
+        filled = [bool(text) and bool(text.strip(_BLANK)) for text in texts]
+        if not all(filled):
+            lines = [line for line, full in zip(lines, filled, strict=True) if full]
+            texts = [text for text, full in zip(texts, filled, strict=True) if full]
+        # One array of all objects is decoded faster, and shares its keys. A text can't go on over
+        # the line ends in it, and with one brace a line, each line is one object.
+        joined = "\n,".join(texts)
+        if joined.count("{") == len(texts) and all(text[0] == "{" for text in texts):
             try:
-                objects = self._decode(f"[{','.join(texts)}]")
+                objects = self._decode(f"[{joined}]")
             except (ValueError, RecursionError):
                 objects = []
             if len(objects) == len(texts) and all(type(row) is dict for row in objects):
@@ -100,23 +121,36 @@ class JsonRows:
 
     def _object(self, text: str, line: int) -> dict[str, Any]:
         try:
-            value = self._decode(text.strip())
+            value = self._decode(text.strip(_BLANK))
         except json.JSONDecodeError as error:
             raise DataError(
-                f"expected one JSON object in this line; at character {error.colno}: {error.msg}",
+                f"expected one JSON object in this line; at character "
+                f"{error.colno}: {error.msg.removesuffix(' at').removesuffix(' starting')}",
                 self.source,
                 line,
             ) from error
         except RecursionError as error:
             raise DataError("the object is nested too deeply", self.source, line) from error
         except ValueError as error:  # an integer of thousands of digits, or from the hooks
-            raise DataError(str(error).split(";")[0], self.source, line) from error
+            huge = "integer string conversion" in str(error)
+            message = "an integer of thousands of digits, which is no number of a table"
+            raise DataError(message if huge else str(error), self.source, line) from error
         if not isinstance(value, dict):
-            found = _NAMES.get(type(value), f"{value}")
+            found = _NAMES[type(value)]
             raise DataError(
                 f'expected an object such as {{"x": 1, "y": 2}}, found {found}', self.source, line
             )
         return value
+
+    def _check_shape(self, rows: int, columns: int, given: int) -> None:
+        """Refuse objects that have too many keys, or hardly any in common."""
+        check_width(columns, self.source)
+        if rows * columns > max(FREE_CELLS, MAX_SPARSITY * given):
+            raise DataError(
+                f"{rows} lines have {columns} different keys, but only {given} values; give all "
+                "lines the same keys, or write an NPZ file",
+                self.source,
+            )
 
     def _add_columns(
         self, columns: dict[str, ColumnCells], names: Iterable[str], rows: int
@@ -161,6 +195,13 @@ class JsonRows:
                     self.source,
                     line,
                 ) from error
+            if "\0" in value:
+                raise DataError(
+                    f"column {quoted(name)}: {quoted(value)} holds the character NUL, which is no "
+                    "text",
+                    self.source,
+                    line,
+                )
             return value
         raise DataError(
             f"column {quoted(name)}: expected a number, a text, true, false or null, found "
@@ -179,8 +220,8 @@ def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of these keys and values, each there once and fit to name a column."""
     row = dict(pairs)
     if len(row) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        last = {key: i for i, (key, _) in enumerate(pairs)}
+        twice = next(key for i, (key, _) in enumerate(pairs) if last[key] > i)
         raise ValueError(f"the key {quoted(twice)} is there twice")
     if not "".join(row).isprintable() or "" in row:
         odd = next(key for key in row if not key or not key.isprintable())

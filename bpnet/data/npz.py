@@ -29,11 +29,17 @@ _DAMAGED = (
     KeyError,
 )
 
+_LOCAL_HEADER = 30
+"""Bytes in front of a member, beside its name, at least."""
+
 
 @contextmanager
 def open_archive(file: SourceFile) -> Iterator[zipfile.ZipFile]:
     """Open a file as an archive; whatever is wrong with it in there becomes a DataError."""
     try:
+        # The zipfile module looks for an archive at the end of any file.
+        if not file.raw.read(4).startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            raise DataError("the archive is damaged: it begins like none", file.name)
         with zipfile.ZipFile(file.raw) as archive:
             yield archive
     except _DAMAGED as error:
@@ -50,12 +56,14 @@ def members_of(archive: zipfile.ZipFile, source: str) -> dict[str, zipfile.ZipIn
     Raises
     ------
     DataError
-        If there is anything else in the archive, or an array twice.
+        If there is anything else in the archive, an array twice, or arrays in one another's place.
     """
+    _check_places(archive, source)
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         name = info.filename
-        if not name.endswith(".npy") or ".." in name or name.startswith(("/", "\\")):
+        plain = name.isprintable() and ".." not in name and not name.startswith(("/", "\\"))
+        if not name.endswith(".npy") or not plain:
             raise DataError(f"holds {quoted(name)}, which is no array as NumPy saves them", source)
         name = name.removesuffix(".npy")
         if name in members:
@@ -68,6 +76,20 @@ def members_of(archive: zipfile.ZipFile, source: str) -> dict[str, zipfile.ZipIn
             )
         members[name] = info
     return members
+
+
+def _check_places(archive: zipfile.ZipFile, source: str) -> None:
+    """Refuse members that share their bytes, as those of decompression bombs do."""
+    end = 0
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise DataError(
+                f"the archive is damaged: {quoted(info.filename)} overlaps what is before it",
+                source,
+            )
+        end = info.header_offset + _LOCAL_HEADER + len(info.orig_filename) + info.compress_size
+    if end > archive.start_dir:
+        raise DataError("the archive is damaged: an array overlaps its directory", source)
 
 
 def unpack(
@@ -85,7 +107,8 @@ def unpack(
         If it is missing, damaged, or a decompression bomb.
     """
     if name not in members:
-        there = ", ".join(members) or "none"
+        there = ", ".join(list(members)[:20]) or "none"
+        there += f" and {len(members) - 20} more" if len(members) > 20 else ""
         raise DataError(
             f"there is no array {quoted(name)}{did_you_mean(name, members)} (arrays: {there}); "
             "name the inputs with data.features and the target with data.target",

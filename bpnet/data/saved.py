@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from bpnet.data.lines import quoted
 from bpnet.errors import RunError
 from bpnet.nn.arena import Array
 
@@ -37,7 +38,7 @@ class Saved:
     def require(self, holds: bool, key: str, expected: str) -> None:
         """Refuse the file unless a condition on `key` holds."""
         if not holds:
-            raise RunError(f"damaged model: '{key}' of its {self.place} is not {expected}")
+            raise RunError(f"damaged model: {quoted(key)} of its {self.place} is not {expected}")
 
     def _take(self, key: str) -> Any:
         self.require(key in self._facts, key, "there")

@@ -25,7 +25,7 @@ from typing import Protocol
 
 from bpnet.data.arrays import array_names, read_npy, read_npz
 from bpnet.data.builtin import PREFIX, builtin_files, find_builtin, read_builtin
-from bpnet.data.files import FileOpener, Opener, reading
+from bpnet.data.files import FileOpener, Opener, harmless, reading
 from bpnet.data.gunzip import decompressed
 from bpnet.data.idx import LABEL, label_names, read_idx
 from bpnet.data.table import Fingerprint, Kind, Stream, Table, Tensor
@@ -118,7 +118,7 @@ def read_source(
         return read_builtin(name, kinds, label)
     opener, form = FileOpener(name, folder), form_of(name)
     if form == "idx":
-        found = _labels(opener, folder, required=target_required)
+        found = _labels(name, opener, folder, required=target_required)
         return read_idx(opener, found, kinds, label or LABEL)
     if form == "npy":
         return read_npy(opener, kinds)
@@ -194,7 +194,9 @@ def open_stream(source: str | os.PathLike[str], folder: Path) -> Iterator[tuple[
     name = os.fspath(source)
     form = form_of(name)
     if form not in FORMS:
-        raise DataError("expected a .csv, .tsv, .txt or .jsonl file (or the same with .gz)", name)
+        raise DataError(
+            "expected a .csv, .tsv, .txt or .jsonl file (or the same with .gz)", harmless(name)
+        )
     with reading(FileOpener(name, folder)) as file:
         yield decompressed(file), form
 
@@ -214,7 +216,9 @@ def form_of(name: str) -> str:
     if form is None and re.search(r"[.-]idx\d", inner):
         form = "idx"
     if form in ("npz", "npy") and inner != base:
-        raise DataError(f"{ending} files are not read compressed by gzip; decompress it", name)
+        raise DataError(
+            f"{ending} files are not read compressed by gzip; decompress it", harmless(name)
+        )
     if form is None:
         instead = _INSTEAD.get(ending)
         raise DataError(
@@ -222,7 +226,7 @@ def form_of(name: str) -> str:
             if instead
             else "expected a name that ends in .csv, .tsv, .txt, .jsonl, .ndjson, .idx (each also "
             ".gz), .npz or .npy, or builtin:NAME",
-            name,
+            harmless(name),
         )
     return form
 
@@ -247,7 +251,7 @@ def fingerprints(source: Source, folder: Path) -> tuple[Fingerprint, ...]:
     else:
         opener = FileOpener(os.fspath(source), folder)
         is_idx = form_of(opener.name) == "idx"
-        labels = _labels(opener, folder, required=False) if is_idx else None
+        labels = _labels(os.fspath(source), opener, folder, required=False) if is_idx else None
         openers = [opener, *([labels] if labels else [])]
     return tuple(map(_fingerprint, openers))
 
@@ -265,18 +269,18 @@ def _fingerprint(opener: Opener) -> Fingerprint:
         return file.fingerprint()
 
 
-def _labels(images: FileOpener, folder: Path, *, required: bool) -> FileOpener | None:
-    """Return the labels that lie beside the images."""
-    parent, base = os.path.split(images.name)
+def _labels(name: str, images: FileOpener, folder: Path, *, required: bool) -> FileOpener | None:
+    """Return the labels that lie beside the images, whose path is `name`."""
+    parent, base = os.path.split(name)
     names = [os.path.join(parent, name) for name in label_names(base)]
-    for name in names:
-        opener = FileOpener(name, folder)
+    for beside in names:
+        opener = FileOpener(beside, folder)
         if opener.path.exists():
             return opener
     if required and images.path.exists():
-        beside = f" {names[0]!r} beside them" if names else ""
+        missing = f" {names[0]!r} beside them" if names else ""
         raise DataError(
-            f"found no labels{beside}; give them: {{images: {images.name}, labels: PATH}}",
+            f"found no labels{missing}; give them: {{images: {images.name}, labels: PATH}}",
             images.name,
         )
     return None

@@ -7,7 +7,11 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from bpnet.errors import DataError
 from bpnet.nn.arena import Array
+
+MAX_COLUMNS = 100_000
+"""Columns of the widest table."""
 
 Kind = Literal["number", "category"]
 Rows = Array | slice
@@ -214,6 +218,23 @@ class Stream(Protocol):
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes, and none at the end."""
         ...
+
+
+def check_width(count: int, source: str, line: int | None = None) -> None:
+    """Refuse a table that is wider than any.
+
+    Raises
+    ------
+    DataError
+        If it has more than `MAX_COLUMNS` columns.
+    """
+    if count > MAX_COLUMNS:
+        raise DataError(
+            f"has {count} columns, above {MAX_COLUMNS}; is it turned on its side? (images belong "
+            "into an array of N, height, width and channels)",
+            source,
+            line,
+        )
 
 
 def number_text(value: float) -> str:

@@ -30,19 +30,20 @@ class Verdict:
         Its path below the run directory.
     state
         ``ok``; ``changed`` (not what the manifest says), ``missing`` or ``damaged`` (by its own
-        checksum); ``unlisted`` (made later, or by somebody else).
+        checksum); ``unlisted`` (made later, or by somebody else); ``unfinished`` (the last file of
+        a run, listed before it is written: the end was cut off, and a resume completes it).
     detail
         What people should know beside.
     """
 
     path: str
-    state: Literal["ok", "changed", "missing", "damaged", "unlisted"]
+    state: Literal["ok", "changed", "missing", "damaged", "unlisted", "unfinished"]
     detail: str = ""
 
     @property
     def sound(self) -> bool:
         """Whether there is nothing to worry about."""
-        return self.state in ("ok", "unlisted")
+        return self.state in ("ok", "unlisted", "unfinished")
 
 
 def write(directory: Path, coming: Mapping[str, bytes]) -> None:
@@ -105,6 +106,8 @@ def _read(path: Path) -> dict[str, str]:
 
 def _as_listed(directory: Path, name: str, digest: str) -> Verdict:
     path = directory / name
+    if name == rundir.RESULT and not os.path.lexists(path):
+        return Verdict(name, "unfinished", "the end was cut off; train --resume completes it")
     if not path.is_file() or path.is_symlink():
         return Verdict(name, "missing")
     with durable.refusals("read", path):

@@ -82,8 +82,9 @@ def refuse_taken(directory: Path) -> None:
     lock.refuse_held(directory)
     if not directory.is_symlink() and directory.is_dir():
         entries = list(directory.iterdir())
-        ours = any(path.name == lock.LOCK for path in entries)
-        if not entries or (ours and all(map(_is_start, entries))):
+        names = {path.name for path in entries}
+        ours = lock.LOCK in names or names <= {CHECKPOINTS}  # made before the lock
+        if ours and all(map(_is_start, entries)):
             return
     raise RunError(
         f"{directory}: there already, and never overwritten; "

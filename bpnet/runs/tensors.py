@@ -17,6 +17,7 @@ import json
 import math
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,12 +151,11 @@ def _glance(path: Path) -> None:
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            size = os.fstat(descriptor).st_size
-            start = os.read(descriptor, _GLANCE)
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                _check_start(os.read(descriptor, _GLANCE), status.st_size, str(path))
         finally:
             os.close(descriptor)
-        if size:
-            _check_start(start, size, str(path))
 
 
 def _check_start(start: bytes, size: int, source: str) -> None:

@@ -138,6 +138,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch, 
     class Changed:
         def __init__(self, status):
             self.st_mode, self.st_size = status.st_mode, status.st_size - change
+            self.st_mtime_ns = status.st_mtime_ns
 
     monkeypatch.setattr(os, "fstat", lambda d: Changed(real(d)))
     message = fault("t.csv", tmp_path)
