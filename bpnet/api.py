@@ -77,7 +77,14 @@ def train(
     return begun.finished()
 
 
-def resume(run: str | Path, **overrides: Any) -> FinishedRun:
+def resume(
+    run: str | Path,
+    *,
+    strict: bool = False,
+    wait: bool = False,
+    allow_changed_data: bool = False,
+    **overrides: Any,
+) -> FinishedRun:
     """Go on with a run from its newest checkpoint and return it finished.
 
     Parameters
@@ -85,6 +92,12 @@ def resume(run: str | Path, **overrides: Any) -> FinishedRun:
     run
         The run directory. A run that is finished stays as it is, unless the overrides give it
         more to do.
+    strict
+        Refuse a damaged newest checkpoint instead of using the one before.
+    wait
+        Wait until no other process trains it, instead of refusing.
+    allow_changed_data
+        Go on although the data is not what it was.
     overrides
         Values over the run's config, as in :func:`train`: ``training__epochs=200``.
 
@@ -97,9 +110,15 @@ def resume(run: str | Path, **overrides: Any) -> FinishedRun:
     directory = Path(run)
     facts = rundir.open_run(directory)
     if overrides or not (directory / rundir.RESULT).is_file():
-        with lock.hold(directory) as doubt:
+        with lock.hold(directory, wait=wait) as doubt:
             document = of_run.current(directory, facts).override(_assignments(overrides))
-            begun = prepare(directory, document, doubt=doubt)
+            begun = prepare(
+                directory,
+                document,
+                strict=strict,
+                allow_changed_data=allow_changed_data,
+                doubt=doubt,
+            )
             if begun is not None:
                 for note in begun.notes:
                     warnings.warn(note, stacklevel=2)

@@ -75,7 +75,10 @@ def load(run_or_model: str | Path) -> Model:
     if path.is_dir():
         facts = rundir.open_run(path)
         if not (path / rundir.MODEL).is_file():
-            raise RunError(f"{path}: no model there: the training is {facts.get('status')}")
+            raise RunError(
+                f"{path}: no model there yet: the training is {facts.get('status')}; "
+                f"bpnet train --resume {path} goes on with it"
+            )
         path = path / rundir.MODEL
     file = tensors.read(path, KIND)
     try:

@@ -62,7 +62,7 @@ def prepare(
     facts = rundir.open_run(directory)
     if not {"id", "resumed", "data"} <= facts.keys():
         raise RunError(f"{directory / rundir.RUN}: damaged, or written by something else")
-    experiment = build(document)
+    experiment = _build(document)
     changes = _changes(directory, facts, experiment)
     notes = [doubt] if doubt else []
     notes += [f"changed from here on: {change}" for change in changes if change.weight != "free"]
@@ -73,7 +73,15 @@ def prepare(
     found = _newest(directory, facts, strict)
     mark, where = _NOTHING, "the beginning: there is no checkpoint yet"
     if found.path is not None and found.file is not None:
-        take_over(experiment, found.file, found.path, changes)
+        try:
+            take_over(experiment, found.file, found.path, changes)
+        except RunError as error:
+            if not data_changed:
+                raise
+            raise DataError(
+                f"{data_changed}, and its columns or classes do not fit the network any more; "
+                f"start a new run, if you like with --init-from {directory}"
+            ) from error
         mark, where = found.file.facts["metrics"], found.path.name
         if data_changed:
             _restart_epoch(experiment.state)
@@ -109,6 +117,16 @@ def prepare(
     session = Session(experiment, directory, facts, mark=mark)
     session.notes = notes
     return session
+
+
+def _build(document: Document) -> Experiment:
+    try:
+        return build(document)
+    except DataError as error:
+        if "no such file" not in error.message:
+            raise
+        hint = "if the file has moved, say where it is: data.train=PATH"
+        raise DataError(f"{error.message}; {hint}", error.source, error.line) from error
 
 
 @dataclass
@@ -221,6 +239,16 @@ def take_over(
     if any(change.path == ("schedule",) for change in changes):  # another type starts afresh
         file = replace(file, facts={**file.facts, "schedule": state.schedule.state()})
     checkpoint.load(state, file, path)
+    limit = state.control.time_limit
+    limited = any(change.path == ("training", "max_time") for change in changes)
+    if limited and limit is not None and state.elapsed >= limit:
+        raise document.error(
+            OptionError(
+                f"the run has trained for {state.elapsed:.3g} s already; give more than that",
+                "training",
+                "max_time",
+            )
+        )
     if state.epoch > state.control.epochs:
         raise document.error(
             OptionError(

@@ -12,6 +12,7 @@ from bpnet.cli.console import Console, number
 from bpnet.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
+    from bpnet.model import Model
     from bpnet.scoring import Report
 
 SPLITS = ("train", "val", "test")
@@ -53,7 +54,7 @@ def evaluate(
 
     loaded = model.load(run)
     if checkpoint != "best":
-        loaded.use_checkpoint(_checkpoint(run, checkpoint))
+        _take_weights(loaded, run, checkpoint)
     if data is not None:
         report = scoring.score_file(loaded, data)
     else:
@@ -66,12 +67,19 @@ def evaluate(
         raise failure
 
 
-def _checkpoint(run: Path, name: str) -> Path:
-    if name != "last":
-        return Path(name)
+def _take_weights(loaded: Model, run: Path, name: str) -> None:
+    """Take a checkpoint's weights; a newest one that a training removes is looked for again."""
+    from bpnet.errors import RunError
     from bpnet.runs import checkpoint
 
-    return checkpoint.newest(run)
+    while True:
+        path = checkpoint.newest(run) if name == "last" else Path(name)
+        try:
+            loaded.use_checkpoint(path)
+            return
+        except RunError:
+            if name != "last" or path.exists():
+                raise
 
 
 def _limit(text: str) -> tuple[str, float]:

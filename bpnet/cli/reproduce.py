@@ -26,7 +26,7 @@ def reproduce(
     from bpnet.runs import rundir
 
     facts = rundir.open_run(run)
-    threads.choose(of_run.current(run, facts), like=facts)
+    threads.choose(of_run.original(run, facts), like=facts)
     from bpnet.reproducing import Reproduction
     from bpnet.training.events import EpochEnd
 

@@ -15,6 +15,7 @@ from bpnet.cli import threads
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console, number, seconds
 from bpnet.cli.signals import answered
+from bpnet.config.write import inline
 from bpnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +84,12 @@ def train(
         if value is not None:
             values.append(f"{key}={value}")
     if resume is not None:
-        alone = {"--run-dir": run_dir, "--runs-root": runs_root, "--init-from": init_from}
+        alone = {
+            "--name": name,
+            "--run-dir": run_dir,
+            "--runs-root": runs_root,
+            "--init-from": init_from,
+        }
         for option, given in {**alone, "--dry-run": dry_run or None}.items():
             if given is not None:
                 raise UsageError(f"--resume goes on with a run as it is; leave out {option}")
@@ -150,13 +156,15 @@ def _resume(
     if config is None and not values and (run / rundir.RESULT).is_file():
         _tell_finished(run, console)
         return
+    if wait and lock.is_held(run):
+        console.info(f"{run}: waiting until the other bpnet there has ended")
     with lock.hold(run, wait=wait) as doubt:
         from bpnet.config import of_run
         from bpnet.config.document import Document
 
         facts = rundir.open_run(run)
         document = of_run.current(run, facts) if config is None else Document.read(config)
-        document = document.override(values)
+        document = document.override(map(_from_here, values) if config is None else values)
         threads.choose(document, like=facts)
         from bpnet import resuming
 
@@ -167,6 +175,14 @@ def _resume(
             _carry_out(session, console)
             return
     _tell_finished(run, console)
+
+
+def _from_here(assignment: str) -> str:
+    """Return an override whose path, as typed, starts where bpnet does, not at the run's config."""
+    key, _, value = assignment.partition("=")
+    if key in ("data.train", "data.validation", "data.test") and Path(value).is_file():
+        return f"{key}={inline(str(Path(value).resolve()))}"
+    return assignment
 
 
 _MORE = {

@@ -2,7 +2,10 @@
 
 Values are numbers, texts, true, false or null. A text is read like a cell of a CSV file: ``"12"``
 is a number, ``"NA"`` is missing. true and false are the categories ``true`` and ``false``; null and
-a key that is absent are missing cells. Arrays and nested objects are refused.
+a key that is absent are missing cells, as is ``NaN``, which Python writes for one.
+
+Everything else is refused: arrays and nested objects, a key that is there twice, ``Infinity``, half
+a pair of surrogates, NUL, and whatever JSON itself (RFC 8259) does not allow.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from bpnet.errors import OptionError, RunError
+from bpnet.errors import OptionError, RefusedError, RunError
 from bpnet.options import PositiveInt, Span
 from bpnet.runs import durable, rundir, tensors
 
@@ -103,7 +103,14 @@ def save_weights(network: Network, path: Path) -> None:
 
 def all_of(directory: Path) -> list[Path]:
     """Return the run's checkpoints, the newest (by step, not by clock) first."""
-    found = (directory / rundir.CHECKPOINTS).glob("step-*.safetensors")
+    folder = directory / rundir.CHECKPOINTS
+    try:
+        with durable.refusals("read", folder):  # Path.glob would find nothing in it instead
+            found = list(folder.iterdir())
+    except RefusedError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return []
+        raise
     return sorted((p for p in found if _NAME.fullmatch(p.name)), key=step_of, reverse=True)
 
 

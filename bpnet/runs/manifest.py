@@ -65,7 +65,12 @@ def write(directory: Path, coming: Mapping[str, bytes]) -> None:
 
 def files(directory: Path) -> Iterator[str]:
     """Yield every file of a run directory that says something about the run, by its path there."""
-    for folder, folders, names in os.walk(directory):
+
+    def refuse(error: OSError) -> None:
+        with durable.refusals("read", directory):
+            raise error
+
+    for folder, folders, names in os.walk(directory, onerror=refuse):
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)

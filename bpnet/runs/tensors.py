@@ -125,10 +125,11 @@ def decode(data: bytes, source: str, *kinds: str) -> TensorFile:
         table = json.loads(data[8 : 8 + length].decode())
         text = table.pop("__metadata__")["bpnet"]
         label = json.loads(text)
-        if type(label["format"]) is int and label["format"] > FORMAT:
-            raise RunError(
-                f"{source}: made by a newer bpnet (format {label['format']}); update bpnet"
-            )
+        version = label["format"]
+        if type(version) is not int or not 1 <= version < 1000:
+            raise ValueError("no version")
+        if version > FORMAT:
+            raise RunError(f"{source}: made by a newer bpnet (format {version}); update bpnet")
         arrays = _arrays(table, data, 8 + length)
         canonical = _header(_json(label), arrays) == data[: 8 + length]
         expected = label.pop("sha256")

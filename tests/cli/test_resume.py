@@ -247,10 +247,14 @@ def test_changed_data_is_refused_unless_that_is_allowed(bpnet, config, tmp_path)
     assert "the data changed during the run" in bpnet("reproduce", "r", code=6).err
     (tmp_path / "t.csv").rename(tmp_path / "elsewhere.csv")
     bpnet("train", "--resume", "r", "training.epochs=9", "-q", code=3)
-    bpnet("train", "--resume", "r", "training.epochs=9", "data.train=elsewhere.csv", "-q", code=3)
-    moved = f"data.train={tmp_path / 'elsewhere.csv'}"
-    bpnet("train", "--resume", "r", "training.epochs=9", moved, "-q")
+    moved = bpnet("train", "--resume", "r", "training.epochs=9", "-q", code=3)
+    assert "if the file has moved, say where it is: data.train=PATH" in moved.err
+    bpnet("train", "--resume", "r", "training.epochs=9", "data.train=elsewhere.csv", "-q")
     bpnet("train", "--resume", "r", "training.epochs=10", "-q")
+    with (tmp_path / "elsewhere.csv").open("a") as file:
+        file.write("3,c\n" * 9)
+    words = ("--resume", "r", "training.epochs=11", "--allow-changed-data")
+    assert "do not fit the network any more" in bpnet("train", *words, code=3).err
 
 
 def test_another_number_of_threads_is_said_to_end_exactness(bpnet, cut):
@@ -303,6 +307,7 @@ def test_reproduce_names_what_differs_and_what_has_changed(bpnet, whole):
 def test_options_of_resume_and_of_new_runs_do_not_mix(bpnet, config, whole):
     for words in (
         ("--resume", "whole", "--run-dir", "x"),
+        ("--resume", "whole", "--name", "x"),
         ("--resume", "whole", "--init-from", "x"),
         ("--resume", "whole", "--dry-run"),
         (config(), "--strict"),
@@ -338,3 +343,13 @@ def test_fine_tuning_starts_from_the_weights_and_the_run_says_so_by_itself(
     bpnet("reproduce", run, "-q")
     (run / "initial.safetensors").unlink()
     bpnet("reproduce", run, "-q", code=6)
+
+
+def test_a_time_limit_that_has_passed_is_refused_and_a_longer_one_goes_on(bpnet, config, tmp_path):
+    words = ("train", config(), "training.epochs=1000000", "--run-dir", "r", "-q")
+    bpnet(*words, "--max-time", "0.5s")
+    done = bpnet("train", "--resume", "r", "--max-time", "0.3s", code=2)
+    assert "the run has trained for 0.5" in done.err
+    assert "a longer training.max_time goes on" in bpnet("train", "--resume", "r").err
+    bpnet("train", "--resume", "r", "--max-time", "0.7s", "-q")
+    bpnet("reproduce", "r", "-q")
