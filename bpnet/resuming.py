@@ -199,10 +199,10 @@ def _latest(facts: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _check_data(before: list[dict[str, Any]], after: list[dict[str, Any]], allowed: bool) -> str:
     """Return which files are not what they were; refuse them unless that is allowed."""
-    known = {file["sha256"] for file in before}
-    changed = [file for file in after if file["sha256"] not in known]
-    if not changed and len(before) == len(after):
+    was = [file["sha256"] for file in before]  # in the order of their parts
+    if was == [file["sha256"] for file in after]:
         return ""
+    changed = [file for file in after if file["sha256"] not in was] or after
     names = ", ".join(str(file["path"]) for file in changed) or "the data"
     if not allowed:
         rows = " and ".join(f"{sum(file['rows'] for file in files)}" for files in (before, after))

@@ -82,7 +82,7 @@ def begin(
         directory = rundir.create(runs_root or Path("runs"), experiment.config.name)
     with lock.hold(directory) as doubt:
         if run_dir is not None and (directory / rundir.RUN).exists():
-            rundir.refuse_taken(directory)  # another process was faster
+            rundir.refuse_taken(directory)  # another process was faster, and has ended
         rundir.sweep(directory)
         facts = {
             "id": secrets.token_hex(8),

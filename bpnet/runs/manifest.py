@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,8 +77,17 @@ def files(directory: Path) -> Iterator[str]:
             path = Path(folder, name)
             inside = path.relative_to(directory).as_posix()
             unfinished = name.startswith(durable.TEMPORARY)
-            if not unfinished and inside not in (LOCK, MANIFEST) and "\n" not in inside:
+            if not unfinished and inside not in (LOCK, MANIFEST) and _is_plain(path):
                 yield inside
+
+
+def _is_plain(path: Path) -> bool:
+    """Say whether a manifest can list a file: a regular one, with a name that is one line."""
+    try:
+        str(path).encode()
+        return "\n" not in path.name and stat.S_ISREG(path.lstat().st_mode)
+    except (FileNotFoundError, UnicodeEncodeError):  # an editor's that is gone again, or foreign
+        return False
 
 
 def verify(directory: Path) -> list[Verdict]:
@@ -100,7 +110,8 @@ def verify(directory: Path) -> list[Verdict]:
 
 def _read(path: Path) -> dict[str, str]:
     listed: dict[str, str] = {}
-    for number, line in enumerate(durable.read(path).decode("utf-8", "replace").splitlines(), 1):
+    text = durable.read(path, limit=1 << 26).decode("utf-8", "replace").removesuffix("\n")
+    for number, line in enumerate(text.split("\n"), 1):
         match = _LINE.fullmatch(line)
         inside = match is not None and ".." not in Path(match[2]).parts and match[2][0] != "/"
         if match is None or not inside or match[2] in listed:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bpnet.errors import RunError
 from bpnet.runs import durable, rundir
 
 
@@ -42,8 +42,8 @@ class MetricsLog:
             durable.write(self._jsonl, kept)
         lines: list[str] = []
         for line in kept.splitlines():
-            with contextlib.suppress(ValueError):  # damaged: said to the user by whoever asks
-                row = json.loads(line)
+            with contextlib.suppress(RunError):  # damaged: said to the user by whoever asks
+                row = rundir.parse_json(line, self._jsonl)
                 lines += ([",".join(row)] if not lines else []) + [_cells(row)]
         durable.write(self._csv, "".join(f"{line}\n" for line in lines))
 

@@ -66,6 +66,7 @@ def create_exactly(directory: Path) -> Path:
         try:
             directory.mkdir()
         except FileExistsError:
+            lock.refuse_held(directory)
             refuse_taken(directory)
         (directory / CHECKPOINTS).mkdir(exist_ok=True)
     return directory
@@ -79,7 +80,6 @@ def refuse_taken(directory: Path) -> None:
     RunError
         If so.
     """
-    lock.refuse_held(directory)
     if not directory.is_symlink() and directory.is_dir():
         entries = list(directory.iterdir())
         names = {path.name for path in entries}

@@ -154,7 +154,7 @@ class TrainingState:
         _copy(arrays["theta"], arena.theta)
         _copy(arrays["state"], arena.state)
         self.best_theta = self.best_state = None
-        if "best/theta" in arrays:
+        if self.control.keep_best and "best/theta" in arrays:
             self.best_theta = np.empty_like(arena.theta)
             self.best_state = np.empty_like(arena.state)
             _copy(arrays["best/theta"], self.best_theta)

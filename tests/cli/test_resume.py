@@ -353,3 +353,37 @@ def test_a_time_limit_that_has_passed_is_refused_and_a_longer_one_goes_on(bpnet,
     assert "a longer training.max_time goes on" in bpnet("train", "--resume", "r").err
     bpnet("train", "--resume", "r", "--max-time", "0.7s", "-q")
     bpnet("reproduce", "r", "-q")
+
+
+def test_what_an_editor_leaves_in_the_directory_does_not_harm_the_end(bpnet, config, cut):
+    (cut / ".#config.yaml").symlink_to("user@host.1234")
+    os.mkfifo(cut / "pipe")
+    (cut / os.fsdecode(b"\xff.txt")).write_text("")
+    bpnet("train", "--resume", "cut", "-q")
+    assert (cut / "result.json").exists()
+    bpnet("verify", "cut", "-q")
+
+
+def test_without_restore_best_the_last_weights_are_the_model(bpnet, cut):
+    words = "early_stopping={monitor: val/loss, patience: 90, restore_best: false}"
+    bpnet("train", "--resume", "cut", words, "training.epochs=60", "-q")
+    result = json.loads((cut / "result.json").read_text())
+    assert result["model_epoch"] == 60
+    assert result["metrics"]["val/loss"] == metrics(cut)[-1]["val/loss"]
+    bpnet("reproduce", "cut", "-q")
+
+
+def test_exchanged_parts_are_other_data(bpnet, config, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_text(TABLE if name == "a" else TABLE + "3,a\n")
+    text = ON_TABLE.replace("t.csv", "a.csv, validation: b.csv, test: 0")
+    bpnet("train", config(text), "--run-dir", "r", "-q")
+    swapped = ("data.train=b.csv", "data.validation=a.csv", "training.epochs=8")
+    assert "changed since" in bpnet("train", "--resume", "r", *swapped, code=3).err
+
+
+def test_a_line_of_metrics_that_is_no_object_is_said(bpnet, cut):
+    path = cut / "metrics.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], "[1]", *lines[2:]]) + "\n")
+    assert "metrics.jsonl: not what it was" in bpnet("train", "--resume", "cut").err
