@@ -174,4 +174,31 @@ def open_run(directory: Path) -> dict[str, Any]:
         raise RunError(f"{directory}: no such run directory; `ls runs` shows those there are")
     if not (directory / RUN).is_file():
         raise RunError(f"{directory}: not a run directory of bpnet ({RUN} is missing)")
-    return read_json(directory / RUN)
+    facts = read_json(directory / RUN)
+    if not _is_sound(facts):
+        raise RunError(f"{directory / RUN}: damaged, or written by something else")
+    return facts
+
+
+def _is_sound(facts: dict[str, Any]) -> bool:
+    """Say whether the parts of a ``run.json`` that are read again have their types."""
+    resumed = facts.get("resumed", [])
+    if not isinstance(resumed, list) or not all(isinstance(entry, dict) for entry in resumed):
+        return False
+    for entry in (facts, *resumed):
+        files = entry.get("data", [])
+        if not isinstance(files, list) or not isinstance(entry.get("versions", {}), dict):
+            return False
+        for file in files:
+            kinds = {"path": str, "sha256": str, "rows": int}
+            if not isinstance(file, dict) or not all(
+                isinstance(file.get(name), kind) for name, kind in kinds.items()
+            ):
+                return False
+    return all(
+        isinstance(entry.get("step"), int)
+        and isinstance(entry.get("epoch"), int)
+        and isinstance(entry.get("changes"), list)
+        and "data" in entry
+        for entry in resumed
+    )

@@ -387,3 +387,15 @@ def test_a_line_of_metrics_that_is_no_object_is_said(bpnet, cut):
     lines = path.read_text().splitlines()
     path.write_text("\n".join([lines[0], "[1]", *lines[2:]]) + "\n")
     assert "metrics.jsonl: not what it was" in bpnet("train", "--resume", "cut").err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"data": [{}]}, {"data": None}, {"versions": [1]}, {"resumed": {}}, {"resumed": [{}]}],
+    ids=str,
+)
+def test_a_history_with_wrong_types_is_refused(bpnet, trained, damage):
+    facts = json.loads((trained / "run.json").read_text())
+    (trained / "run.json").write_text(json.dumps(facts | damage))
+    for command in (("train", "training.epochs=9", "--resume"), ("reproduce",)):
+        assert "run.json: damaged" in bpnet(*command, trained, code=5).err
