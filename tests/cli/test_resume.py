@@ -54,21 +54,26 @@ def cut(whole, tmp_path):
     return run
 
 
-@pytest.fixture
-def killed(config, tmp_path, whole):
-    """Return the directory of a training that was killed after its epoch 15."""
-    command = [sys.executable, "-m", "bpnet", "train", config(), *LONG, "--run-dir", "killed"]
+def until(folder, config, run, epoch):
+    """Start a training and return its process once it has told of an epoch."""
     process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
+        [sys.executable, "-m", "bpnet", "train", config, *LONG, "--run-dir", run],
+        cwd=folder,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )
     for line in process.stderr:
-        if line.startswith("epoch=15 "):
+        if line.startswith(f"epoch={epoch} "):
             break
+    return process
+
+
+@pytest.fixture
+def killed(config, tmp_path, whole):
+    """Return the directory of a training that was killed after its epoch 15."""
+    process = until(tmp_path, config(), "killed", epoch=15)
     process.kill()
     process.wait()
     process.stderr.close()
@@ -100,17 +105,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(bpnet, whole, killed):
 def test_a_signal_saves_and_the_rest_is_as_if_nothing_had_happened(
     bpnet, config, whole, tmp_path, number, code
 ):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bpnet", "train", config(), *LONG, "--run-dir", "cut"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
-    )
-    for line in process.stderr:
-        if line.startswith("epoch=7 "):
-            break
+    process = until(tmp_path, config(), "cut", epoch=7)
     process.send_signal(number)
     rest = process.stderr.read()
     process.stderr.close()

@@ -66,6 +66,17 @@ def test_kills_at_random_times_change_nothing(bench):
     assert kills > 200
 
 
+def complete_all(bench, points, runs, ends):
+    """Check that each run was killed at its point, and goes on to the same bytes."""
+    for point, run, (code, err) in zip(points, runs, ends, strict=True):
+        assert code == -signal.SIGKILL, f"{point}: {err}"
+        try:
+            bench.complete(run)
+        except BaseException as error:
+            error.add_note(f"killed at {point}, {run}")
+            raise
+
+
 @strace
 @pytest.mark.faults
 def test_a_kill_at_every_system_call_that_changes_something_changes_nothing(bench):
@@ -77,15 +88,7 @@ def test_a_kill_at_every_system_call_that_changes_something_changes_nothing(benc
     def kill(point, run):
         return bench.inject(run, point, KILL, "train", bench.config, "--run-dir", run)
 
-    for point, run, (code, err) in zip(
-        points, runs, bench.together(kill, points, runs), strict=True
-    ):
-        assert code == -signal.SIGKILL, f"{point}: {err}"
-        try:
-            bench.complete(run)
-        except BaseException as error:
-            error.add_note(f"killed at {point}, {run}")
-            raise
+    complete_all(bench, points, runs, bench.together(kill, points, runs))
     print(f"killed at {len(points)} points of a training")
 
 
@@ -109,13 +112,5 @@ def test_a_kill_at_every_system_call_of_a_resumed_training_changes_nothing(bench
         shutil.copytree(cut, run)
         return bench.inject(run, point, KILL, "train", "--resume", run)
 
-    for point, run, (code, err) in zip(
-        points, runs, bench.together(kill, points, runs), strict=True
-    ):
-        assert code == -signal.SIGKILL, f"{point}: {err}"
-        try:
-            bench.complete(run)
-        except BaseException as error:
-            error.add_note(f"killed at {point}, {run}")
-            raise
+    complete_all(bench, points, runs, bench.together(kill, points, runs))
     print(f"killed at {len(points)} points of a resumed training")

@@ -387,9 +387,9 @@ NAUGHTY = [
     *("<script>alert(1)</script>", "';alert(1)//", "javascript:alert(1)", "<img src=x onerror=a>"),
     *("1;DROP TABLE users", "' OR 1=1 -- 1", "%", "_", "-", "--", "--version", "--help", "$USER"),
     *(
-        "/dev/null; touch /tmp/x ; echo",
-        "`touch /tmp/x`",
-        "$(touch /tmp/x)",
+        "/dev/null; touch x ; echo",
+        "`touch x`",
+        "$(touch x)",
         "@{[system 'touch x']}",
     ),
     *(
@@ -401,7 +401,7 @@ NAUGHTY = [
         "$ENV{'HOME'}",
     ),
     *("%d", "%s%s%s%s%s", "{0}", "%*.*s", "%@", "%n", "File:///", "../../../../etc/passwd%00"),
-    *("../../../../etc/hosts", "() { 0; }; touch /tmp/x;", "() { _; } >_[$($())] { touch x; }"),
+    *("../../../../etc/hosts", "() { 0; }; touch x;", "() { _; } >_[$($())] { touch x; }"),
     *("<?xml version='1.0'?><!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/passwd'>]>", "CON", "PRN"),
     *(
         "AUX",
