@@ -151,7 +151,7 @@ def dotted(path: Path) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is most like `name`, or None if none is near."""
     by_lower = {k.lower(): k for k in known}
-    wanted = name.lower().replace("-", "_").replace(" ", "_")
+    wanted = name[:100].lower().replace("-", "_").replace(" ", "_")
     if wanted in by_lower:
         return by_lower[wanted]
     found = difflib.get_close_matches(wanted, by_lower, n=1, cutoff=0.6)

@@ -25,6 +25,9 @@ from bpnet.training.state import Control, TrainingState
 
 T = TypeVar("T")
 
+DataFor = Callable[[Config, Path], Prepared]
+"""What prepares the data of a checked config, whose relative paths start at a folder."""
+
 
 @dataclass(eq=False)
 class Experiment:
@@ -84,8 +87,16 @@ class Experiment:
         return data + arena.theta.nbytes + arena.grad.nbytes + moments + best + buffers
 
 
-def build(document: Document) -> Experiment:
+def build(document: Document, data_for: DataFor | None = None) -> Experiment:
     """Check a config, load its data and make the training that it describes.
+
+    Parameters
+    ----------
+    document
+        The config.
+    data_for
+        What prepares the data, by default `load_data`; trainings that share their data are
+        given what was prepared once.
 
     Raises
     ------
@@ -102,9 +113,7 @@ def build(document: Document) -> Experiment:
     folder = Path() if name.startswith("<") else Path(name).parent
     steps = _Steps(document)
     steps.run(lambda: check_last_layer(config), "model")
-    data = steps.run(
-        lambda: prepare(config.data, config.loss, folder, seed=config.seed, dtype=config.dtype)
-    )
+    data = steps.run(lambda: (data_for or load_data)(config, folder))
     if data is None:  # what can be judged without it, in the same pass
         metrics = steps.run(lambda: choose_metrics(config, config.loss.target, _MANY), "metrics")
         if metrics is not None:
@@ -117,6 +126,19 @@ def build(document: Document) -> Experiment:
         document.problem(path, message, level="warning") for path, message in doubts(config)
     ]
     return Experiment(document, config, folder, data, state, warnings)
+
+
+def load_data(config: Config, folder: Path) -> Prepared:
+    """Read and prepare the data of a config, whose relative paths start at `folder`.
+
+    Raises
+    ------
+    OptionError
+        If an option does not fit the data.
+    DataError
+        If the data is missing, unreadable or wrong.
+    """
+    return prepare(config.data, config.loss, folder, seed=config.seed, dtype=config.dtype)
 
 
 _OPTIONAL = [

@@ -60,24 +60,19 @@ class Reproduction:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._facts = rundir.open_run(directory)
-        self.goal, self._file = self._newest()
+        found = checkpoint.find(directory, self._facts.get("id"))
+        if found.path is None or found.file is None:
+            reasons = "; ".join(map(str, found.damaged.values()))
+            raise RunError(reasons or f"{directory}: no checkpoint to compare with")
+        self.goal, self._file = found.path, found.file
         try:
             self.step, self.epoch = int(self._file.facts["step"]), int(self._file.facts["epoch"])
-            self._stages = _stages(self._facts)
+            self._stages = _stages(self._facts, self.step)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{directory}: damaged: {error}") from error
         self.compared: list[str] = []
         self.differences: list[str] = []
         self.reasons: list[str] = []
-
-    def _newest(self) -> tuple[Path, TensorFile]:
-        reasons = []
-        for path in checkpoint.all_of(self.directory):
-            try:
-                return path, checkpoint.read(path)
-            except RunError as error:
-                reasons.append(str(error))
-        raise RunError("; ".join(reasons) or f"{self.directory}: no checkpoint to compare with")
 
     def events(self) -> Iterator[Event]:
         """Train; then compare.
@@ -111,9 +106,7 @@ class Reproduction:
 
     def _start(self) -> Experiment:
         experiment = self._build(self._stages[0].config)
-        initial = self.directory / rundir.INITIAL
-        if initial.is_file():
-            checkpoint.load_weights(experiment.state.network, initial)
+        resuming.take_initial_weights(experiment, self.directory)
         return experiment
 
     def _go_on(self, before: Experiment, old: _Stage, new: _Stage) -> Experiment:
@@ -170,17 +163,19 @@ class Reproduction:
         self.compared.append(f"{len(here)} rows of {rundir.METRICS}")
 
     def _compare_model(self, experiment: Experiment) -> None:
-        path = self.directory / rundir.MODEL
-        if not (self.directory / rundir.RESULT).is_file():
+        path, result = self.directory / rundir.MODEL, self.directory / rundir.RESULT
+        if not result.is_file():
             return
+        if rundir.read_json(result).get("checkpoint") != f"{rundir.CHECKPOINTS}/{self.goal.name}":
+            return  # the model is of another moment: newer checkpoints are damaged
         experiment.state.use_best()
         if model.encode(experiment) != durable.read(path):
             self.differences.append(f"{rundir.MODEL}: other bytes")
         self.compared.append(rundir.MODEL)
 
 
-def _stages(facts: Mapping[str, Any]) -> list[_Stage]:
-    """Return the stretches of training that led to a run's newest state.
+def _stages(facts: Mapping[str, Any], goal: int) -> list[_Stage]:
+    """Return the stretches of training that led to a run's step `goal`.
 
     A resume from an older checkpoint (the newer one was damaged) takes back what came after it.
     """
@@ -190,6 +185,8 @@ def _stages(facts: Mapping[str, Any]) -> list[_Stage]:
         while len(stages) > 1 and stages[-1].step > step:
             stages.pop()
         stages.append(_Stage(number, step, epoch))
+    while stages[-1].step > goal:  # newer checkpoints are damaged
+        stages.pop()
     return stages
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from bpnet.config import of_run
 from bpnet.config.changes import Change, differences
 from bpnet.config.document import Document
 from bpnet.config.schema import bind_config, plain_config
-from bpnet.errors import DataError, OptionError, RunError
-from bpnet.experiment import Experiment, build, with_absolute_paths
+from bpnet.errors import ConfigError, DataError, OptionError, RunError
+from bpnet.experiment import DataFor, Experiment, build, with_absolute_paths
 from bpnet.runs import checkpoint, durable, manifest, metrics_log, provenance, rundir
 from bpnet.runs.tensors import TensorFile
 from bpnet.session import Session
@@ -29,6 +30,7 @@ def prepare(
     strict: bool = False,
     allow_changed_data: bool = False,
     doubt: str = "",
+    data_for: DataFor | None = None,
 ) -> Session | None:
     """Make the session that goes on with a run; None if the run is finished.
 
@@ -47,6 +49,8 @@ def prepare(
         Go on although the data is not what it was.
     doubt
         What `lock.hold` said.
+    data_for
+        What prepares the data, if not `bpnet.experiment.build` itself.
 
     Raises
     ------
@@ -62,40 +66,27 @@ def prepare(
     facts = rundir.open_run(directory)
     if not {"id", "resumed", "data"} <= facts.keys():
         raise RunError(f"{directory / rundir.RUN}: damaged, or written by something else")
-    experiment = _build(document)
+    experiment = _build(document, data_for)
     changes = _changes(directory, facts, experiment)
-    notes = [doubt] if doubt else []
-    notes += [f"changed from here on: {change}" for change in changes if change.weight != "free"]
-    then = _latest(facts)
+    then = rundir.latest_session(facts)
     data_changed = _check_data(then["data"], experiment.data.sources, allow_changed_data)
-    if data_changed:
-        notes.append(f"{data_changed}: preprocessing and split are worked out anew")
     found = _newest(directory, facts, strict)
-    mark, where = _NOTHING, "the beginning: there is no checkpoint yet"
-    if found.path is not None and found.file is not None:
-        try:
-            take_over(experiment, found.file, found.path, changes)
-        except RunError as error:
-            if not data_changed:
-                raise
-            raise DataError(
-                f"{data_changed}, and its columns or classes do not fit the network any more; "
-                f"start a new run, if you like with --init-from {directory}"
-            ) from error
-        mark, where = found.file.facts["metrics"], found.path.name
-        if data_changed:
-            _restart_epoch(experiment.state)
-    elif (directory / rundir.INITIAL).is_file():
-        checkpoint.load_weights(experiment.state.network, directory / rundir.INITIAL)
+    _continue_from(found, experiment, directory, changes, data_changed)
     if (directory / rundir.RESULT).is_file() and not _goes_on(experiment.state):
         return None
+    notes = [doubt] if doubt else []
+    notes += [f"changed from here on: {change}" for change in changes if change.weight != "free"]
+    if data_changed:
+        notes.append(f"{data_changed}: preprocessing and split are worked out anew")
     if found.path is None:
         notes.append(f"{directory}: no checkpoint yet, so the training starts from the beginning")
-    notes += found.losses(experiment.state)
+    notes += _losses(found, experiment.state)
     off = provenance.differences(then, provenance.environment())
     if off:
         notes.append(f"not bit-exact from here on: {', '.join(off)}")
+    mark = _NOTHING if found.file is None else found.file.facts["metrics"]
     if not metrics_log.is_intact(directory, mark):
+        where = "the beginning" if found.path is None else found.path.name
         notes.append(
             f"{directory / rundir.METRICS}: not what it was at {where} (damaged or edited); "
             "its whole lines are kept"
@@ -114,14 +105,12 @@ def prepare(
         }
     )
     _reopen(directory, facts, experiment, found)
-    session = Session(experiment, directory, facts, mark=mark)
-    session.notes = notes
-    return session
+    return Session(experiment, directory, facts, mark=mark, notes=notes)
 
 
-def _build(document: Document) -> Experiment:
+def _build(document: Document, data_for: DataFor | None) -> Experiment:
     try:
-        return build(document)
+        return build(document, data_for)
     except DataError as error:
         if "no such file" not in error.message:
             raise
@@ -129,47 +118,65 @@ def _build(document: Document) -> Experiment:
         raise DataError(f"{error.message}; {hint}", error.source, error.line) from error
 
 
-@dataclass
-class _Found:
-    """The checkpoint to go on from, and newer ones that can't be used."""
-
-    path: Path | None
-    file: TensorFile | None
-    damaged: dict[Path, RunError]
-
-    def losses(self, state: TrainingState) -> list[str]:
-        """Say what the damage costs."""
-        if not self.damaged:
-            return []
-        newest = max(map(checkpoint.step_of, self.damaged))
-        lost = newest - state.step
-        epochs = lost / state.batches.steps
-        return [
-            *(f"{error}; the one before is used" for error in self.damaged.values()),
-            f"{lost} steps ({epochs:.3g} epochs) are lost and trained again, from step "
-            f"{state.step} on",
-        ]
-
-
-def _newest(directory: Path, facts: Mapping[str, Any], strict: bool) -> _Found:
-    damaged: dict[Path, RunError] = {}
-    for path in checkpoint.all_of(directory):
-        try:
-            file = checkpoint.read(path)
-            if file.facts.get("training") != facts["id"]:
-                raise RunError(f"{path}: a checkpoint of another run")
-            return _Found(path, file, damaged)
-        except RunError as error:
-            if strict:
-                raise
-            damaged[path] = error
-    if damaged:
-        reasons = "\n  ".join(map(str, damaged.values()))
+def _newest(directory: Path, facts: Mapping[str, Any], strict: bool) -> checkpoint.Found:
+    found = checkpoint.find(directory, facts["id"])
+    if strict and found.damaged:
+        raise next(iter(found.damaged.values()))
+    if found.path is None and found.damaged:
+        reasons = "\n  ".join(map(str, found.damaged.values()))
         raise RunError(
             f"{directory}: none of its checkpoints can be used, and nothing was changed; train "
             f"anew, if you like from its best weights with --init-from:\n  {reasons}"
         )
-    return _Found(None, None, damaged)
+    return found
+
+
+def _losses(found: checkpoint.Found, state: TrainingState) -> list[str]:
+    """Say what the damage of the newest checkpoints costs."""
+    if not found.damaged:
+        return []
+    lost = max(map(checkpoint.step_of, found.damaged)) - state.step
+    epochs = lost / state.batches.steps
+    return [
+        *(f"{error}; the one before is used" for error in found.damaged.values()),
+        f"{lost} steps ({epochs:.3g} epochs) are lost and trained again, from step {state.step} on",
+    ]
+
+
+def _continue_from(
+    found: checkpoint.Found,
+    experiment: Experiment,
+    directory: Path,
+    changes: Sequence[Change],
+    data_changed: str,
+) -> None:
+    """Put the training where the checkpoint stands, or where the run began."""
+    if found.path is None or found.file is None:
+        take_initial_weights(experiment, directory)
+        return
+    try:
+        take_over(experiment, found.file, found.path, changes)
+    except RunError as error:
+        if not data_changed:
+            raise
+        raise DataError(
+            f"{data_changed}, and its columns or classes do not fit the network any more; "
+            f"start a new run, if you like with --init-from {directory}"
+        ) from error
+    if data_changed:
+        _restart_epoch(experiment.state)
+
+
+def take_initial_weights(experiment: Experiment, directory: Path) -> None:
+    """Start from the weights that a run was given, if it was given any.
+
+    Raises
+    ------
+    RunError
+        If they are damaged.
+    """
+    if (directory / rundir.INITIAL).is_file():
+        checkpoint.load_weights(experiment.state.network, directory / rundir.INITIAL)
 
 
 def _changes(directory: Path, facts: Mapping[str, Any], experiment: Experiment) -> list[Change]:
@@ -189,12 +196,6 @@ def _changes(directory: Path, facts: Mapping[str, Any], experiment: Experiment) 
     if refused:
         raise experiment.document.error(*refused)
     return changes
-
-
-def _latest(facts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the facts of the newest session: its environment and data."""
-    newest: Mapping[str, Any] = facts["resumed"][-1] if facts["resumed"] else facts
-    return newest
 
 
 def _check_data(before: list[dict[str, Any]], after: list[dict[str, Any]], allowed: bool) -> str:
@@ -226,37 +227,54 @@ def take_over(
     RunError
         If the checkpoint, `path`, belongs to another training.
     """
-    state, document = experiment.state, experiment.document
-    watched = file.facts.get("watches")
-    if watched != state.monitor.name:
-        raise document.error(
-            OptionError(
-                f"the run watches {watched}, and can't go on with {state.monitor.name}",
-                "early_stopping",
-                "monitor",
-            )
+    state = experiment.state
+    watched, mode = file.facts.get("watches"), file.facts.get("mode", state.monitor.mode)
+    if (watched, mode) != (state.monitor.name, state.monitor.mode):
+        raise _misfit(
+            experiment,
+            f"the run watches {watched} ({_AIM.get(mode, mode)}), and can't go on with "
+            f"{state.monitor.name} ({_AIM[state.monitor.mode]})",
+            "early_stopping",
+            "monitor" if watched != state.monitor.name else "mode",
         )
     if any(change.path == ("schedule",) for change in changes):  # another type starts afresh
         file = replace(file, facts={**file.facts, "schedule": state.schedule.state()})
     checkpoint.load(state, file, path)
+    if state.control.keep_best and state.best_theta is None:
+        # The best epoch's weights were not kept so far: the best of those that come is.
+        state.monitor.best, state.monitor.best_epoch = math.nan, 0
+    _check_bounds(experiment, changes)
+
+
+_AIM = {"min": "less is better", "max": "more is better"}
+
+
+def _check_bounds(experiment: Experiment, changes: Sequence[Change]) -> None:
+    """Refuse less training than there has been already."""
+    state = experiment.state
     limit = state.control.time_limit
     limited = any(change.path == ("training", "max_time") for change in changes)
     if limited and limit is not None and state.elapsed >= limit:
-        raise document.error(
-            OptionError(
-                f"the run has trained for {state.elapsed:.3g} s already; give more than that",
-                "training",
-                "max_time",
-            )
+        raise _misfit(
+            experiment,
+            f"the run has trained for {state.elapsed:.3g} s already; give more than that",
+            "training",
+            "max_time",
         )
-    if state.epoch > state.control.epochs:
-        raise document.error(
-            OptionError(
-                f"the run has completed {state.epoch} epochs already; give that many or more",
-                "training",
-                "epochs",
-            )
+    begun = state.epoch + (state.position > 0)
+    if begun > state.control.epochs:
+        raise _misfit(
+            experiment,
+            f"the run is in epoch {begun} already; give that many or more"
+            if state.position
+            else f"the run has completed {state.epoch} epochs already; give that many or more",
+            "training",
+            "epochs",
         )
+
+
+def _misfit(experiment: Experiment, message: str, *path: str) -> ConfigError:
+    return experiment.document.error(OptionError(message, *path))
 
 
 def _restart_epoch(state: TrainingState) -> None:
@@ -276,7 +294,7 @@ def _goes_on(state: TrainingState) -> bool:
 
 
 def _reopen(
-    directory: Path, facts: Mapping[str, Any], experiment: Experiment, found: _Found
+    directory: Path, facts: Mapping[str, Any], experiment: Experiment, found: checkpoint.Found
 ) -> None:
     """Make the directory one of a running training again; killed anywhere here, it stays whole."""
     rundir.sweep(directory)

@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import shlex
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def begin(
         if parent is not None:
             checkpoint.save_weights(experiment.state.network, directory / rundir.INITIAL)
         durable.write(directory / rundir.RUN, rundir.to_json(facts))
-        yield Session(experiment, directory, facts, doubt=doubt)
+        yield Session(experiment, directory, facts, notes=[doubt] if doubt else [])
 
 
 class Session:
@@ -134,17 +134,18 @@ class Session:
         facts: dict[str, Any],
         *,
         mark: Mapping[str, Any] | None = None,
-        doubt: str = "",
+        notes: Sequence[str] = (),
     ) -> None:
         self.experiment = experiment
         self.directory = directory
         self.result: dict[str, Any] = {}
         self.stopped: Stopped | None = None
         self.save_requested = False
-        self.notes = [doubt] if doubt else []
+        self.notes = list(notes)
         self._began = time.perf_counter()
         self._facts = facts
         self._mark = mark
+        self._over = False
 
     def events(self) -> Generator[Event, None, None]:
         """Train; yield every event after it has been written down.
@@ -154,13 +155,10 @@ class Session:
         DivergedError
             If the training diverged; ``run.json`` says so.
         """
-        state = self.experiment.state
-        options = self.experiment.config.checkpoint
-        recorder = Recorder(state, self.directory, options, self._facts["id"], self._mark)
-        if self._facts["resumed"]:
-            recorder.note("resumed", step=state.step, epoch=state.epoch)
+        recorder: Recorder | None = None
         try:
-            for event in fit(state):
+            recorder = self._recorder()
+            for event in fit(self.experiment.state):
                 recorder.watch(event)
                 if self.save_requested and isinstance(event, StepEnd):
                     self.save_requested = False
@@ -170,23 +168,45 @@ class Session:
                     self._finish(recorder, event)
                 yield event
         except DivergedError as error:
-            recorder.note("diverged", message=str(error))
-            if state.best_theta is not None:
-                checkpoint.save_best(state, self.directory)
-            bundle = replaying.save(self.experiment, self.directory)
-            self._end(recorder, "diverged", str(error))
-            if bundle is None:
-                raise
-            hint = f"look at the step with: bpnet replay {shlex.quote(str(self.directory))}"
-            raise DivergedError(f"{error}; {hint}") from error
+            assert recorder is not None
+            raise DivergedError(self._keep_divergence(recorder, error)) from error
         except BaseException as error:
-            if self._facts["status"] == "running":
+            if not self._over:
                 status, reason = _ending(error)
+                self.result = {}
                 with contextlib.suppress(BpnetError):  # the first failure is the one to report
                     self._end(recorder, status, reason)
             raise
         finally:
-            recorder.close()
+            if recorder is not None:
+                recorder.close()
+
+    def _recorder(self) -> Recorder:
+        state, options = self.experiment.state, self.experiment.config.checkpoint
+        recorder = Recorder(state, self.directory, options, self._facts["id"], self._mark)
+        if self._facts["resumed"]:
+            recorder.note("resumed", step=state.step, epoch=state.epoch)
+        return recorder
+
+    def _keep_divergence(self, recorder: Recorder, error: DivergedError) -> str:
+        """Write down where the training diverged; return the message, with what to do next.
+
+        A disk that is full now is not what ended the training, so it does not hide what did.
+        """
+        bundle, refused = None, ""
+        try:
+            recorder.note("diverged", message=str(error))
+            if self.experiment.state.best_theta is not None:
+                checkpoint.save_best(self.experiment.state, self.directory)
+            bundle = replaying.save(self.experiment, self.directory)
+        except BpnetError as failure:
+            refused = f"; the step could not be kept for bpnet replay: {failure}"
+        with contextlib.suppress(BpnetError):
+            self._end(recorder, "diverged", str(error))
+        if bundle is None:
+            return f"{error}{refused}"
+        replay = f"bpnet replay {shlex.quote(str(self.directory))}"
+        return f"{error}; look at the step with: {replay}"
 
     def _finish(self, recorder: Recorder, event: Stopped) -> None:
         path = recorder.save()
@@ -228,9 +248,10 @@ class Session:
         model.save(self.directory / rundir.MODEL, experiment)
         state.network.arena.theta[:], state.network.arena.state[:] = last
 
-    def _end(self, recorder: Recorder, status: str, reason: str) -> None:
+    def _end(self, recorder: Recorder | None, status: str, reason: str) -> None:
         """Close the books: ``run.json``, then the manifest, then ``result.json`` if it is over."""
-        recorder.close()
+        if recorder is not None:
+            recorder.close()
         self._facts |= {"status": status, "stop_reason": reason, "end": provenance.now()}
         durable.write(self.directory / rundir.RUN, rundir.to_json(self._facts))
         result = rundir.to_json(self.result).encode() if self.result else None
@@ -238,6 +259,7 @@ class Session:
         manifest.write(self.directory, coming)
         if result is not None:
             durable.write(self.directory / rundir.RESULT, result)
+        self._over = True
 
     def finished(self) -> FinishedRun:
         """Return what the training left, once it is over."""
@@ -247,7 +269,7 @@ class Session:
 def _ending(error: BaseException) -> tuple[str, str]:
     """Return the status and the reason of a training that an exception ended."""
     if isinstance(error, GeneratorExit):
-        return "stopped", "whoever watched ended it"
+        return "interrupted", "whoever watched ended it"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", "interrupted from the keyboard"
     return "failed", f"{type(error).__name__}: {error}"

@@ -18,6 +18,9 @@ _FREE: tuple[Path, ...] = (("name",), ("threads",), ("checkpoint",), ("logging",
 _SOURCES: tuple[Path, ...] = (("data", "train"), ("data", "validation"), ("data", "test"))
 """Where data lies is free; that it is the same data is checked by its content."""
 
+_WHOLE: tuple[Path, ...] = (("search",),)
+"""Blocks whose keys are places themselves, so that no place can be named within them."""
+
 _ADJUSTABLE: tuple[Path, ...] = (
     ("training", "epochs"),
     ("training", "max_time"),
@@ -49,6 +52,12 @@ class Change:
     before: Plain
     after: Plain
 
+    @classmethod
+    def named(cls, key: str, before: Plain, after: Plain) -> Change:
+        """Return the change whose `key` this is."""
+        path = (int(step) if step.isdigit() else step for step in key.split("."))
+        return cls(tuple(path), before, after)
+
     @property
     def key(self) -> str:
         """The place as an override names it: ``model.layers.0.units``."""
@@ -57,7 +66,7 @@ class Change:
     @property
     def weight(self) -> Weight:
         """Whether a training can go on with it: always, from now on, or never."""
-        if _below(self.path, _FREE) or (self.path in _SOURCES and self._moves()):
+        if _below(self.path, _FREE) or (_below(self.path, _SOURCES) and self._moves()):
             return "free"
         if self.path == ("optimizer",) or _below(self.path, _FIXED):
             return "fixed"  # another type of optimizer has other moments
@@ -83,7 +92,7 @@ def differences(
 
 def _compare(before: Plain, after: Plain, path: Path) -> Iterator[Change]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        if before.get("type") == after.get("type"):
+        if before.get("type") == after.get("type") and path not in _WHOLE:
             yield from differences(before, after, path)
             return
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):

@@ -40,6 +40,8 @@ def current(directory: Path, facts: Mapping[str, Any]) -> Document:
 def original(directory: Path, facts: Mapping[str, Any], stage: int = 0) -> Document:
     """Return the config that a run had until its resume number `stage` (from 0).
 
+    What no number depends on is as it is now: data that has moved is found where it lies.
+
     Raises
     ------
     RunError
@@ -47,7 +49,12 @@ def original(directory: Path, facts: Mapping[str, Any], stage: int = 0) -> Docum
     """
     stages = recorded(directory, facts)
     forwards = [(key, after) for changes in stages for key, _, after in changes]
-    back = [(key, before) for changes in stages[stage:][::-1] for key, before, _ in changes[::-1]]
+    back = [
+        (key, before)
+        for changes in stages[stage:][::-1]
+        for key, before, after in changes[::-1]
+        if Change.named(key, before, after).weight != "free"
+    ]
     return _apply(directory, forwards + back)
 
 

@@ -161,6 +161,45 @@ def read(path: Path) -> tensors.TensorFile:
     return file
 
 
+@dataclass
+class Found:
+    """The newest checkpoint of a training that can be used, if there is one.
+
+    Attributes
+    ----------
+    path, file
+        The checkpoint.
+    damaged
+        Newer ones that can't be used, with the reasons.
+    """
+
+    path: Path | None
+    file: tensors.TensorFile | None
+    damaged: dict[Path, RunError]
+
+
+def find(directory: Path, training: object) -> Found:
+    """Find the newest checkpoint of a run from which its `training` can go on.
+
+    Raises
+    ------
+    RefusedError
+        If the operating system refuses.
+    """
+    damaged: dict[Path, RunError] = {}
+    for path in all_of(directory):
+        try:
+            file = read(path)
+            if file.facts.get("training") != training:
+                raise RunError(f"{path}: a checkpoint of another run")
+            if file.facts.get("step") != step_of(path):
+                raise RunError(f"{path}: not the checkpoint that its name says")
+            return Found(path, file, damaged)
+        except RunError as error:
+            damaged[path] = error
+    return Found(None, None, damaged)
+
+
 def load(state: TrainingState, file: tensors.TensorFile, path: Path) -> None:
     """Put a checkpoint into a training state that was built from the same config.
 

@@ -86,7 +86,7 @@ def growing(path: Path) -> Iterator[IO[str]]:
 @contextlib.contextmanager
 def _complete(path: Path) -> Iterator[int]:
     """Yield a new file's descriptor; afterwards make it durable and give it its name."""
-    temporary = path.parent / f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}"
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"  # fits where any name fits
     descriptor = os.open(temporary, _FLAGS, 0o666)
     try:
         try:

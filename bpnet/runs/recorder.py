@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,11 @@ class Recorder:
         Which training it is, for its checkpoints.
     mark
         Where the metrics end that are kept, when a training goes on.
+
+    Raises
+    ------
+    RefusedError
+        If the operating system refuses; then nothing stays open.
     """
 
     def __init__(
@@ -57,11 +63,13 @@ class Recorder:
         self.state = state
         self.directory = directory
         self.options = options
-        self.metrics = MetricsLog(directory, mark)
-        for name in (rundir.EVENTS, rundir.LOG):
-            mend(directory / name)
-        self._events = durable.LineFile(directory / rundir.EVENTS)
-        self._log = durable.LineFile(directory / rundir.LOG)
+        with contextlib.ExitStack() as opened:
+            self.metrics = opened.enter_context(contextlib.closing(MetricsLog(directory, mark)))
+            self._events = self._open(rundir.EVENTS, opened)
+            self._log = self._open(rundir.LOG, opened)
+            with durable.refusals("write", directory):
+                durable.sync_folder(directory)  # their names last as long as what is announced
+            self._opened = opened.pop_all()
         self._training = training
         self._saved = (state.step, state.epoch, state.position)
         self._saved_at = time.monotonic()
@@ -116,10 +124,13 @@ class Recorder:
         self._events.append(rundir.to_json_line({"time": now(), "event": kind, **details}))
 
     def close(self) -> None:
-        """Make all lines durable and close the files."""
-        self.metrics.close()
-        for file in (self._events, self._log):
-            file.close()
+        """Make all lines durable and close the files, each of them even if one fails."""
+        self._opened.close()
+
+    def _open(self, name: str, opened: contextlib.ExitStack) -> durable.LineFile:
+        mend(self.directory / name)
+        file = durable.LineFile(self.directory / name)
+        return opened.enter_context(contextlib.closing(file))
 
     def _due(self) -> bool:
         every, state = self.options.every, self.state

@@ -47,7 +47,7 @@ def create(root: Path, name: str) -> Path:
             except FileExistsError:  # another process took the number
                 number += 1
                 continue
-            (directory / CHECKPOINTS).mkdir()
+            _furnish(directory)
             return directory
 
 
@@ -68,8 +68,14 @@ def create_exactly(directory: Path) -> Path:
         except FileExistsError:
             lock.refuse_held(directory)
             refuse_taken(directory)
-        (directory / CHECKPOINTS).mkdir(exist_ok=True)
+        _furnish(directory)
     return directory
+
+
+def _furnish(directory: Path) -> None:
+    (directory / CHECKPOINTS).mkdir(exist_ok=True)
+    for folder in (directory, directory.parent):
+        durable.sync_folder(folder)
 
 
 def refuse_taken(directory: Path) -> None:
@@ -178,6 +184,12 @@ def open_run(directory: Path) -> dict[str, Any]:
     if not _is_sound(facts):
         raise RunError(f"{directory / RUN}: damaged, or written by something else")
     return facts
+
+
+def latest_session(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a run's newest session (environment, data) from its ``run.json``."""
+    newest: dict[str, Any] = facts["resumed"][-1] if facts.get("resumed") else facts
+    return newest
 
 
 def _is_sound(facts: dict[str, Any]) -> bool:

@@ -136,6 +136,7 @@ class TrainingState:
             "layout": self.network.arena.layout(),
             "schedule": _floats_out(self.schedule.state()),
             "watches": self.monitor.name,
+            "mode": self.monitor.mode,
             "monitor": _floats_out(self.monitor.state()),
             "dropout": None if self.dropout is None else _generator_out(self.dropout),
         }
@@ -164,7 +165,9 @@ class TrainingState:
             {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
         )
         if facts["watches"] != self.monitor.name:
-            raise ValueError(f"it watches {facts['watches']}, not {self.monitor.name}")
+            raise ValueError(f"it watches {facts['watches']!r}, not {self.monitor.name}")
+        if facts.get("mode", self.monitor.mode) != self.monitor.mode:  # not in the first files
+            raise ValueError(f"its best is a {facts['mode']!r}, not a {self.monitor.mode}")
         for name in _PROGRESS:
             kind, value = type(getattr(self, name)), facts[name]
             if isinstance(value, bool) or not isinstance(value, (int, kind)):

@@ -63,6 +63,7 @@ def until(folder, config, run, epoch):
         stdout=subprocess.DEVNULL,
         text=True,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # ignored under nohup
     )
     for line in process.stderr:
         if line.startswith(f"epoch={epoch} "):

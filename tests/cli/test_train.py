@@ -168,7 +168,12 @@ def test_a_diverging_training_ends_with_4_and_says_where(bpnet, config, tmp_path
 def test_a_signal_ends_the_training_after_a_checkpoint(config, tmp_path, number, code):
     command = [sys.executable, "-m", "bpnet", "train", config(), "training.epochs=10000000"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command,
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # ignored under nohup
     )
     for line in process.stderr:
         if line.startswith("epoch=3 "):

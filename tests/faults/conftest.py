@@ -36,7 +36,6 @@ checkpoint: {every: 3 steps, pause: 0s}
 # Everything is imported once; each command line is then a process of its own within milliseconds.
 NURSERY = """
 import json, os, resource, signal, sys
-import safetensors.numpy
 import bpnet.api, bpnet.cli, bpnet.cli.train, bpnet.resuming, bpnet.session
 for name in "check evaluate verify".split():
     __import__("bpnet.cli." + name)
@@ -54,12 +53,17 @@ for line in sys.stdin:
         os.closerange(3, 64)
         for name, value in order["limits"].items():
             resource.setrlimit(getattr(resource, name), (value, value))
+        for name in ("SIGHUP", "SIGTERM"):  # whatever the tests were started by
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for name in order["ignored"]:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         code = 70
         try:
             code = bpnet.cli.run(order["arguments"])
             sys.stdout.flush()
+        except SystemExit as end:
+            code = end.code
         except BaseException:
             import traceback
             sys.stderr.write(traceback.format_exc())

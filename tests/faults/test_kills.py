@@ -31,20 +31,24 @@ def test_a_training_killed_after_an_epoch_goes_on_to_the_same_bytes(bench, epoch
 
 
 def test_ten_kills_in_one_training_change_nothing(bench):
-    config = bench.folder / "long.yaml"
-    text = bench.config.read_text().replace("early_stopping: {patience: 3}", "")
-    config.write_text(text.replace("epochs: 5", "epochs: 400"))
-    run, arguments = bench.fresh(), ["train", config, "--run-dir"]
+    text = "name: long\n" + bench.config.read_text()
+    text = text.replace("early_stopping: {patience: 3}", "")
+    endless, ending = bench.folder / "endless.yaml", bench.folder / "ending.yaml"
+    endless.write_text(text.replace("epochs: 5", "epochs: 100000000"))
+    run, arguments = bench.fresh(), ["train", endless, "--run-dir"]
     for _ in range(10):
         before = checkpoint.all_of(run)[:1]
         child = bench.start(*arguments, run)
         while checkpoint.all_of(run)[:1] == before:
             time.sleep(0.003)
         os.kill(child.pid, signal.SIGKILL)
-        assert child.wait()[0] == -signal.SIGKILL, "it was over before all the kills"
+        assert child.wait()[0] == -signal.SIGKILL
         bench.check_announced(run)
         arguments = ["train", "--resume"]
-    bench.complete(run, config=config)
+    epochs = checkpoint.read(checkpoint.newest(run)).facts["epoch"] + 3
+    ending.write_text(text.replace("epochs: 5", f"epochs: {epochs}"))
+    bench.run("train", "--resume", run, f"training.epochs={epochs}")
+    bench.check_complete(run, config=ending)
 
 
 @pytest.mark.faults

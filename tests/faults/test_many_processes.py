@@ -147,13 +147,14 @@ def test_one_of_sixteen_takes_the_lock_in_every_round(tmp_path, rounds):
             (tmp_path / lock.LOCK).unlink()
 
 
-def check_readers(bench, seconds):
+def check_readers(bench, checkpoints):
     run = bench.fresh()
     bench.run("train", bench.config, "--run-dir", run)
     child = bench.start("train", "--resume", run, *ENDLESS)
-    reads, evaluations, seen, until = 0, 0, set(), time.monotonic() + seconds
+    reads, evaluations, seen, until = 0, 0, set(), time.monotonic() + 120
     try:
-        while time.monotonic() < until:
+        while len(seen) < checkpoints or evaluations < 4:
+            assert time.monotonic() < until, f"{len(seen)} checkpoints in two minutes"
             try:
                 path = checkpoint.newest(run)
                 checkpoint.read(path)
@@ -165,24 +166,21 @@ def check_readers(bench, seconds):
             reads += 1
             if reads % 50 == 0:
                 which = ["best", "last"][evaluations % 2]
-                code, text = bench.start("eval", run, "--checkpoint", which).wait()
-                assert code == 0 or (which == "last" and "no such file" in text), text
+                bench.run("eval", run, "--checkpoint", which)
                 evaluations += 1
     finally:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
     print(f"{reads} reads of {len(seen)} checkpoints, {evaluations} evaluations")
-    assert reads > 10
-    assert len(seen) > 1
 
 
 def test_readers_find_whole_checkpoints_while_a_training_saves(bench):
-    check_readers(bench, 0.5)
+    check_readers(bench, 5)
 
 
 @pytest.mark.faults
 def test_readers_find_whole_checkpoints_for_long(bench):
-    check_readers(bench, 20)
+    check_readers(bench, 500)
 
 
 # Signals

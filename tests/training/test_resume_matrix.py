@@ -153,7 +153,7 @@ def end_of(make_state, file, path, rows):
 def test_the_file_holds_what_is_left_out_below_and_nothing_else(saved):
     file = saved[0][0]
     assert set(file.arrays) == set(ARRAYS)
-    others = {"layout", "watches", "elapsed", "training", "metrics", "monitor"}
+    others = {"layout", "watches", "mode", "elapsed", "training", "metrics", "monitor"}
     parts = {name for name in PARTS if "." not in name}
     assert set(file.facts) == parts | others
     assert set(file.facts["monitor"]) == set(MONITOR)
@@ -219,6 +219,7 @@ HOSTILE = {
     "schedule": [None, {}, {"x": 1}],
     "monitor": [None, {}, {"best": "a"}],
     "watches": [None, "val/accuracy"],
+    "mode": [None, "max", 1],
     "layout": [None, {}, {"W": [10**30]}],
 }
 
