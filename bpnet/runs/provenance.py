@@ -33,19 +33,21 @@ def environment() -> dict[str, Any]:
         },
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": cpu(),
+        "simd": simd(),
         "cores": cores(),
         "blas": blas(),
         "threads": threads(),
     }
 
 
-_EXACT = ("cpu", "blas", "threads")
+_EXACT = ("cpu", "simd", "blas", "threads")
 """On what the last bit of a sum depends, besides the versions of NumPy and bpnet."""
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return in words in what two environments differ that exactness depends on."""
-    pairs = [(name, before.get(name), after.get(name)) for name in _EXACT]
+    known = [name for name in _EXACT if name in before]  # not all are in the first files
+    pairs = [(name, before.get(name), after.get(name)) for name in known]
     old, new = before.get("versions") or {}, after.get("versions") or {}
     pairs += [(name, old.get(name), new.get(name)) for name in ("numpy", "bpnet")]
     return [f"{name} {a} -> {b}" for name, a, b in pairs if a != b]
@@ -60,6 +62,14 @@ def cpu() -> str:
     except OSError:
         pass
     return platform.machine() or "unknown"
+
+
+def simd() -> str:
+    """Return the instruction sets that NumPy found; virtual machines hide some of a processor's."""
+    import numpy as np
+
+    found = np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", [])
+    return " ".join(found)
 
 
 def cores() -> int:

@@ -294,7 +294,7 @@ def _points(log, run):
             inside.discard(int(first))
         if ours:
             path = re.search(rf'"{re.escape(str(run))}/?([^"]*)"', text)
-            what = re.sub(r"-[0-9a-f]{8}$", "", path[1] or ".") if path else f"of file {first}"
+            what = re.sub(r"(?<=tmp-)[0-9a-f]{16}$", "", path[1] or ".") if path else f"of file {first}"
             yield Point(call, counted[call], what)
 
 
