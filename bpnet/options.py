@@ -58,9 +58,11 @@ class Range:
 
 
 def _written(number: float) -> str:
-    """Return a number with all its digits and no exponent: ``0.1``, ``5``, ``1000000``."""
+    """Return a number with all its digits: ``0.1``, ``5``, ``1000000``; large ones as ``1e+30``."""
     from decimal import Decimal
 
+    if abs(number) > 1 << 64:
+        return f"{number:g}"
     return f"{Decimal(repr(number)):f}".removesuffix(".0")
 
 

@@ -293,8 +293,9 @@ def _points(log, run):
         if call == "close" and first.isdigit():
             inside.discard(int(first))
         if ours:
-            path = re.search(rf'"{re.escape(str(run))}/?([^"]*)"', text)
-            what = re.sub(r"(?<=tmp-)[0-9a-f]{16}$", "", path[1] or ".") if path else f"of file {first}"
+            paths = re.findall(rf'"{re.escape(str(run))}/?([^"]*)"', text)  # a rename has two
+            what = paths[-1] or "." if paths else f"of file {first}"
+            what = re.sub(r"(?<=tmp-)[0-9a-f]{16}$", "", what)
             yield Point(call, counted[call], what)
 
 

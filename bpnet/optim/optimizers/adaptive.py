@@ -17,7 +17,7 @@ from bpnet.errors import OptionError
 from bpnet.nn.arena import Arena, Array
 from bpnet.optim.blocks import constant
 from bpnet.optim.optimizers.base import Buffers, LearningRate, Optimizer
-from bpnet.options import Fraction, NonNegative, Positive
+from bpnet.options import Fraction, NonNegative, Positive, Range
 
 Epsilon = Annotated[Positive, "added to the divisor, against division by 0"]
 
@@ -59,7 +59,9 @@ class Adagrad(Adaptive):
     learning_rate: LearningRate = 0.01
     epsilon: Epsilon = 1e-10
     learning_rate_decay: Annotated[NonNegative, "shrinks the learning rate with every step"] = 0
-    initial_accumulator_value: Annotated[NonNegative, "where the sum of squares starts"] = 0
+    initial_accumulator_value: Annotated[
+        float, Range(ge=0, le=1e30), "where the sum of squares starts"
+    ] = 0
 
     def kept(self) -> tuple[str, ...]:
         return ("sum_of_squares",)
