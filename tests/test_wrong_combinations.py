@@ -153,3 +153,9 @@ def test_what_is_hardly_meant_is_a_warning_with_its_place(overrides, says):
     (warning,) = experiment(*overrides).warnings
     assert ": warning: " in warning
     assert says in warning
+
+
+def test_a_text_that_can_not_be_is_said_beside_what_the_data_shows():
+    text = 'name: "\\u001b[31m"\n' + GOOD.replace("units: auto", "units: 4")
+    with pytest.raises(ConfigError, match=r"U\+001B can't be part of a text"):
+        experiment(text=text)

@@ -34,7 +34,7 @@ from bpnet.config.misread import number_remedy
 from bpnet.config.mistakes import Entries, Mistakes
 from bpnet.config.nodes import Mapping, Node, Scalar, Sequence, plain
 from bpnet.config.places import Place
-from bpnet.errors import OptionError, Path, dotted
+from bpnet.errors import ConfigError, OptionError, Path, dotted
 
 T = TypeVar("T")
 
@@ -65,7 +65,8 @@ def bind(document: Document, cls: type[T], tables: Tables) -> T:
     value = _Binder(mistakes, tables).fields(group)
     if error := mistakes.error():
         raise error
-    assert isinstance(value, cls)
+    if not isinstance(value, cls):  # part of a document, whose own problems were said before
+        raise ConfigError([f"{document.source.name}: error: a value that can't be read"])
     return value
 
 
