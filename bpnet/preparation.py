@@ -6,7 +6,7 @@ Everything is fitted on the training rows alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from bpnet.config.places import printable
 from bpnet.config.schema import DataConfig, ImageFiles
 from bpnet.data.columns import chosen_column
 from bpnet.data.dataset import Dataset, make_dataset
+from bpnet.data.division import Parts
 from bpnet.data.features import Features, feature_names, fit_features
 from bpnet.data.sources import read_source
-from bpnet.data.splits import Parts
 from bpnet.data.table import Kind, Table, Tensor
 from bpnet.data.target import Target, fit_target, strata
 from bpnet.errors import OptionError
@@ -75,7 +75,19 @@ class Prepared:
         return f"{columns} ({len(names)} classes: {shown})"
 
 
-def prepare(config: DataConfig, loss: Loss, folder: Path, *, seed: int, dtype: str) -> Prepared:
+Reader = Callable[[DataConfig, str | ImageFiles, Path], Source]
+"""Reads one part of the data: the data block, the part as it names it, where paths start."""
+
+
+def prepare(
+    config: DataConfig,
+    loss: Loss,
+    folder: Path,
+    *,
+    seed: int,
+    dtype: str,
+    reader: Reader | None = None,
+) -> Prepared:
     """Read, split and prepare the data.
 
     Parameters
@@ -87,9 +99,12 @@ def prepare(config: DataConfig, loss: Loss, folder: Path, *, seed: int, dtype: s
     folder
         Where relative paths start.
     seed
-        Where the random stream of splits starts.
+        Where the random stream of splits starts, if the data block does not say.
     dtype
         Type of all numbers.
+    reader
+        What reads each part, by default `read_part`; one that remembers saves reading again what
+        several trainings share.
 
     Raises
     ------
@@ -99,23 +114,25 @@ def prepare(config: DataConfig, loss: Loss, folder: Path, *, seed: int, dtype: s
         If the data is missing, unreadable or wrong.
     """
     try:
-        return _prepare(config, loss, folder, seed, dtype)
+        return _prepare(config, loss, folder, seed, dtype, reader or read_part)
     except OptionError as error:
         raise error if error.path[:1] == ("loss",) else error.within("data") from None
 
 
-def _prepare(config: DataConfig, loss: Loss, folder: Path, seed: int, dtype: str) -> Prepared:
+def _prepare(
+    config: DataConfig, loss: Loss, folder: Path, seed: int, dtype: str, reader: Reader
+) -> Prepared:
     _refuse_overlap(config, folder)
-    sources = {"train": _read(config, config.train, folder)}
+    sources = {"train": reader(config, config.train, folder)}
     for split, given in (("val", config.validation), ("test", config.test)):
         if not isinstance(given, float | int):
-            sources[split] = _read(config, given, folder)
+            sources[split] = reader(config, given, folder)
     train = sources["train"]
     names = target_names(config, train)
     _check_loss(loss, train, names)
     inputs = _inputs(config, train, names)
     kind = loss.target
-    parts = _divide(config, kind, train, names, seed)
+    parts = _divide(config, kind, train, names, seed if config.seed is None else config.seed)
     features = fit_features(
         train,
         inputs,
@@ -245,7 +262,14 @@ def _known(names: Sequence[str], source: Source) -> bool:
     return all(name in source.columns for name in names)
 
 
-def _read(config: DataConfig, source: str | ImageFiles, folder: Path) -> Source:
+def read_part(config: DataConfig, source: str | ImageFiles, folder: Path) -> Source:
+    """Read one part of the data.
+
+    Raises
+    ------
+    DataError
+        If it is missing, unreadable or wrong.
+    """
     kinds: dict[str, Kind] = {
         name: options.type for name, options in config.columns.items() if options.type is not None
     }

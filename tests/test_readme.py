@@ -31,7 +31,8 @@ def test_the_config_shown_is_the_one_shipped():
 
 
 def test_every_command_is_listed():
-    commands = {command.name for command in build().registered_commands}
+    app = build()
+    commands = {known.name for known in (*app.registered_commands, *app.registered_groups)}
     assert commands == set(re.findall(r"(?m)^\| `bpnet (\w+)", README))
 
 

@@ -22,13 +22,20 @@ def build() -> Typer:
 
     from bpnet.cli import (
         check,
+        data,
+        doctor,
         env,
         evaluate,
+        gradcheck,
+        gridsearch,
         init,
+        inspection,
+        lrfind,
         predict,
         replay,
         reproduce,
         schema,
+        trace,
         train,
         verify,
     )
@@ -47,16 +54,31 @@ def build() -> Typer:
         "train": train.train,
         "eval": evaluate.evaluate,
         "predict": predict.predict,
+        "gridsearch": gridsearch.gridsearch,
         "check": check.check,
         "init": init.init,
         "schema": schema.schema,
         "replay": replay.replay,
+        "gradcheck": gradcheck.gradcheck,
+        "doctor": doctor.doctor,
+        "lrfind": lrfind.lrfind,
+        "inspect": inspection.inspect,
+        "trace": trace.trace,
         "verify": verify.verify,
         "reproduce": reproduce.reproduce,
         "env": env.env,
     }
     for name, function in commands.items():
         app.command(name)(command(function))
+    groups: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+        "data": ("Look at the data of a config.", {"check": data.check}),
+    }
+    for name, (about, inner) in groups.items():
+        group = typer.Typer(help=about, rich_markup_mode=None)
+        for inner_name, function in inner.items():
+            group.command(inner_name)(command(function))
+        group.callback()(lambda: None)
+        app.add_typer(group, name=name)
 
     def version(value: bool) -> None:
         if value:

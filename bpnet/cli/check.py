@@ -29,6 +29,10 @@ def check(
     Resolved options, the data found, layers with shapes and parameters, memory. Trains nothing.
     """
     experiment = load_experiment(load_document(config, list(overrides or [])), console)
+    if experiment.config.search is not None:
+        from bpnet.search.reading import read_space
+
+        read_space(experiment.document, experiment.config)
     summary = describe(experiment)
     if console.as_json:
         console.json(summary)

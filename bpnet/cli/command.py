@@ -84,8 +84,12 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     flags = []
     while words and words[0] in _FLAGS:  # before the command is as good as behind it
         flags.append(words.pop(0))
+    if words and words[0] in {group.name for group in app.registered_groups}:
+        words[2:2] = flags if words[1:] else ["--help"]
+    else:
+        words[1:1] = flags
     try:
-        code = app([*words[:1], *flags, *words[1:]] or ["--help"], "bpnet", standalone_mode=False)
+        code = app(words or ["--help"], "bpnet", standalone_mode=False)
     except OSError as error:  # typer's own output, its help
         console = Console()
         console.close_stdout()

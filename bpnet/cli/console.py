@@ -34,7 +34,7 @@ class Console:
         self.as_json = as_json
         self.quiet = quiet
         self.color = color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        self._live = False
+        self._live = 0
         self._live_at = 0.0
 
     @property
@@ -134,7 +134,7 @@ class Console:
         RichConsole(file=sys.stdout, highlight=False).print(table)
 
     def show_live(self, text: str, *, force: bool = False) -> None:
-        """Replace the live line, ten times a second at most."""
+        """Replace the live line or lines, ten times a second at most."""
         at = time.monotonic()
         if not force and at - self._live_at < 0.1:
             return
@@ -143,14 +143,20 @@ class Console:
             width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
         except OSError:
             width = 80
-        _write(sys.stderr, "\r" + harmless(text)[: width - 1] + "\x1b[K")
-        self._live = True
+        lines = [harmless(line)[: width - 1] for line in text.split("\n")]
+        start = "\r" if len(lines) == self._live == 1 else self._over_live()
+        _write(sys.stderr, start + "\x1b[K\n".join(lines) + "\x1b[K")
+        self._live = len(lines)
 
     def clear_live(self) -> None:
-        """Remove the live line before something else is printed."""
+        """Remove the live line or lines before something else is printed."""
         if self._live:
-            self._live = False
-            _write(sys.stderr, "\r\x1b[K")
+            _write(sys.stderr, self._over_live() + "\x1b[K")
+            self._live = 0
+
+    def _over_live(self) -> str:
+        """Return what brings the cursor to the start of the live lines and removes them."""
+        return "\r" if self._live <= 1 else f"\x1b[{self._live - 1}A\r\x1b[J"
 
     def close_stdout(self) -> None:
         """Write no more to a pipe whose reader has gone."""

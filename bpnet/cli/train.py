@@ -9,6 +9,7 @@ import typer
 
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console, number
+from bpnet.cli.overfit import prove
 from bpnet.cli.progress import carry_out
 from bpnet.cli.resume import resume as go_on
 from bpnet.cli.signals import answered
@@ -68,6 +69,10 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="One batch through everything; no run directory.")
     ] = False,
+    overfit: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Prove that N rows can be learned; no run directory."),
+    ] = None,
 ) -> None:
     """Train a network; leave a run directory.
 
@@ -83,6 +88,7 @@ def train(
         "--runs-root": runs_root,
         "--init-from": init_from,
         "--dry-run": dry_run or None,
+        "--overfit": overfit,
     }
     of_old = {"--wait": wait, "--strict": strict, "--allow-changed-data": allow_changed_data}
     with answered() as signals:
@@ -99,6 +105,8 @@ def train(
         for option, flag in of_old.items():
             if flag:
                 raise UsageError(f"{option} belongs to --resume RUN")
+        if dry_run and overfit is not None:
+            raise UsageError("give either --dry-run or --overfit N")
         if config is None:
             raise UsageError(
                 "expected a CONFIG to train, or --resume RUN; see 'bpnet train --help'"
@@ -110,6 +118,9 @@ def train(
         experiment = _load(load_document(config, values), init_from, console)
         if dry_run:
             _dry_run(experiment, console)
+            return
+        if overfit is not None:
+            prove(experiment, overfit, console)
             return
 
         from bpnet import session

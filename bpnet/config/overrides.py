@@ -72,6 +72,35 @@ def apply(root: Mapping, text: str, rank: int) -> tuple[Mapping, list[Problem]]:
     return _set(root, steps, value), problems
 
 
+def put(root: Mapping, key: str, place: Place, value: Node) -> Mapping:
+    """Return the tree with a value put where a key leads, both of which stand at `place`.
+
+    What is wrong with the value is then reported where it was written, which is not where it
+    is put: in a search's space, say.
+
+    Raises
+    ------
+    Refused
+        If the key is no path, or leads through something that has no such place.
+    """
+    try:
+        steps = [_Step(s.text, place, s.index) for s in _steps(key, Source(key, key, 1))]
+        return _set(root, steps, value)
+    except Refused as refused:
+        raise Refused([Problem(place, problem.message) for problem in refused.problems]) from None
+
+
+def path_of(key: str) -> tuple[str, ...]:
+    """Return the steps of a key, list items as digits.
+
+    Raises
+    ------
+    Refused
+        If the key is no path.
+    """
+    return tuple(step.text for step in _steps(key, Source(key, key, 1)))
+
+
 def _no_assignment(text: str) -> str:
     if re.match(r"\s*=", text):
         return f"{shown(text)}: a key is missing before '='"

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from bpnet.config.bind import bind
 from bpnet.config.document import Document
 from bpnet.config.emit import emit, to_plain
+from bpnet.config.searching import METHODS, PRUNING, SearchConfig
 from bpnet.data.preprocessing import (
     OUTLIERS,
     CategoricalOptions,
@@ -46,6 +47,8 @@ TABLES: Mapping[str, Mapping[str, type[Any]]] = {
     "metric": METRICS,
     "split": SPLITS,
     "outlier rule": OUTLIERS,
+    "search method": METHODS,
+    "pruning rule": PRUNING,
 }
 """The closed tables that a `Choice` names."""
 
@@ -86,6 +89,10 @@ class DataConfig:
     split: Annotated[Split, Choice("split"), "how train is divided"] = field(
         default_factory=RandomSplit
     )
+    seed: Annotated[
+        Annotated[int, Range(ge=0, le=2**63 - 1)] | None,
+        "where the random stream of the split starts; null: the config's seed",
+    ] = None
     stratify: Annotated[
         Literal["auto"] | bool,
         "keep the classes' shares in every part of a random split; auto: for classification",
@@ -209,7 +216,9 @@ class Config:
     logging: Annotated[LoggingConfig, "other places that hear of the training"] = field(
         default_factory=LoggingConfig
     )
-    search: Annotated[dict[str, Any] | None, "what a search tries; training ignores it"] = None
+    search: Annotated[SearchConfig | None, "what `bpnet gridsearch` tries; training ignores it"] = (
+        None
+    )
 
     def __post_init__(self) -> None:
         if self.name and not _NAME.fullmatch(self.name):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 # With t = K / (K + |x|), the tail Q(|x|) is t exp(-x²/2) P(t): one smooth function on 0 < t <= 1
 # for all x, as the asymptotic series of erfc is one of 1/|x|. (The idea: Shepherd & Laframboise,
 # "Chebyshev approximation of (1 + 2x) exp(x²) erfc x", 1981.) The coefficients of P, constant
-# first, are Chebyshev interpolations computed with 60 digits.
-_K = 4.5
-_FLOAT64 = (
+# first, are Chebyshev interpolations computed with 60 digits. (Exports write them out too.)
+K = 4.5
+FLOAT64_TERMS = (
     0.0886538400892071,
     0.08865384008936339,
     0.0842758726530832,
@@ -67,10 +67,10 @@ class NormalCurve:
     """
 
     def __init__(self, dtype: DTypeLike) -> None:
-        terms = _FLOAT32 if np.dtype(dtype) == np.float32 else _FLOAT64
+        terms = _FLOAT32 if np.dtype(dtype) == np.float32 else FLOAT64_TERMS
         self._terms = [np.array(term, dtype) for term in terms]
         scale = 1 / math.sqrt(2 * math.pi)
-        constants = (_K, -0.5, -2.0, 1.0, 0.0, scale)
+        constants = (K, -0.5, -2.0, 1.0, 0.0, scale)
         self._constants = [np.array(constant, dtype) for constant in constants]
 
     def __call__(self, x: Array, cdf: Array, pdf: Array, tail: Array, positive: Array) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import secrets
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +17,49 @@ from bpnet.errors import RefusedError, RunError
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
 TEMPORARY = ".tmp-"
 """How the names of unfinished files start; what a killed process leaves of them is litter."""
+
+
+_at_once: ContextVar[bool] = ContextVar("_at_once", default=True)
+
+
+def _synchronize(descriptor: int) -> None:
+    if _at_once.get():
+        os.fsync(descriptor)
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Leave it to a later `synchronize` to make durable what is written inside.
+
+    For many small files that nobody is told of before: a process that is killed loses nothing, a
+    power cut may leave any of them empty, so they are checked before they are used.
+    """
+    before = _at_once.set(False)
+    try:
+        yield
+    finally:
+        _at_once.reset(before)
+
+
+def synchronize(folder: Path) -> None:
+    """Make everything durable that was written on the file system of a folder.
+
+    Raises
+    ------
+    RefusedError
+        If the operating system refuses.
+    """
+    with refusals("make durable", folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            library = ctypes.CDLL(None, use_errno=True)
+            if not hasattr(library, "syncfs"):  # other systems than Linux
+                os.sync()
+            elif library.syncfs(descriptor):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number))
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -91,7 +136,7 @@ def _complete(path: Path) -> Iterator[int]:
     try:
         try:
             yield descriptor
-            os.fsync(descriptor)
+            _synchronize(descriptor)
         finally:
             os.close(descriptor)
         os.replace(temporary, path)
@@ -112,7 +157,7 @@ def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        _synchronize(descriptor)
     finally:
         os.close(descriptor)
 
@@ -153,10 +198,14 @@ class LineFile:
 
     def append(self, line: str) -> None:
         """Write `line` and its newline; the file is as it was if the system refuses."""
+        self.extend(line.encode() + b"\n")
+
+    def extend(self, data: bytes) -> None:
+        """Write bytes that belong together; the file is as it was if the system refuses."""
         with refusals("write", self.path):
             end = os.fstat(self._descriptor).st_size
             try:
-                _write_all(self._descriptor, line.encode() + b"\n")
+                _write_all(self._descriptor, data)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._descriptor, end)
@@ -166,7 +215,7 @@ class LineFile:
         """Make all lines durable; once it is closed they are."""
         if self._descriptor >= 0:
             with refusals("write", self.path):
-                os.fsync(self._descriptor)
+                _synchronize(self._descriptor)
 
     @property
     def size(self) -> int:

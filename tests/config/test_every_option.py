@@ -6,6 +6,7 @@ from bpnet.config import phrases
 from bpnet.config.document import Document
 from bpnet.config.kinds import Anything, Custom, Flag, MapOf, Null, Number, Text, options_of
 from bpnet.config.schema import TABLES, Config, DataConfig, ModelConfig, TrainingConfig, bind_config
+from bpnet.config.searching import SearchConfig
 from bpnet.config.write import inline
 from bpnet.data.preprocessing import CategoricalOptions, ColumnOptions, ImageOptions, NumericOptions
 from bpnet.errors import ConfigError
@@ -18,6 +19,7 @@ data: {train: builtin:iris}
 model: {layers: [{type: dense, units: auto}]}
 loss: cross_entropy
 metrics: [accuracy]
+search: {space: {seed: [1]}, pruning: [median]}
 """
 
 BLOCKS = {
@@ -32,6 +34,7 @@ BLOCKS = {
     "training": TrainingConfig,
     "early_stopping": EarlyStopping,
     "checkpoint": CheckpointOptions,
+    "search": SearchConfig,
 }
 
 PLACES = {
@@ -40,6 +43,8 @@ PLACES = {
     "metric": "metrics.0",
     "split": "data.split",
     "outlier rule": "data.numeric.outliers",
+    "search method": "search.method",
+    "pruning rule": "search.pruning.0",
 }
 
 REQUIRED = {

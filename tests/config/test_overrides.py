@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from bpnet.config import nodes, overrides
 from bpnet.config.bind import bind
 from bpnet.config.document import Document
+from bpnet.config.parse import Refused
+from bpnet.config.places import Place
 from bpnet.errors import ConfigError, UsageError
 
 Read = Callable[..., Any]
@@ -197,3 +200,15 @@ def test_a_path_of_thousands_of_steps_is_refused(sample: SimpleNamespace) -> Non
     deep = Document.parse(sample.VALID).override([".".join("a" * 64) + "=" + "[" * 60 + "]" * 60])
     with pytest.raises(ConfigError, match="unknown key 'a'"):
         bind(deep, sample.Config, sample.TABLES)
+
+
+def test_a_value_can_be_put_where_a_key_leads_and_keep_its_own_place() -> None:
+    document = Document.parse(TEXT, "c.yaml")
+    place = Place(document.source, 2, 3, 9)
+    root = overrides.put(document.root, "optimizer.beta1", place, nodes.Scalar(place, "2"))
+    assert nodes.plain(root)["optimizer"] == {"type": "adam", "beta1": 2}
+    assert nodes.plain(document.root)["optimizer"] == "adam"
+    with pytest.raises(Refused) as caught:
+        overrides.put(document.root, "model.layers.9", place, nodes.Scalar(place, "2"))
+    assert str(caught.value.problems[0].place) == "c.yaml:2:3"
+    assert overrides.path_of("model.layers[0].'a.b'") == ("model", "layers", "0", "a.b")

@@ -29,6 +29,7 @@ from bpnet.errors import ConfigError
 
 ENTRIES = [(table, name) for table, entries in TABLES.items() for name in entries]
 LEAST = "data: {train: builtin:iris}\nmodel: {layers: [{type: dense, units: auto}]}\nloss: mse\n"
+SEARCH = "search: {space: {optimizer.learning_rate: [1]}, pruning: [median]}\n"
 
 
 def some_value(kind: Kind) -> Any:
@@ -88,8 +89,10 @@ def test_every_entry_reads_writes_and_reads_back(table: str, name: str) -> None:
         "metric": "metrics.0",
         "split": "data.split",
         "outlier rule": "data.numeric.outliers",
+        "search method": "search.method",
+        "pruning rule": "search.pruning.0",
     }.get(table, table)
-    document = Document.parse(LEAST + "metrics: [accuracy]\n")
+    document = Document.parse(LEAST + "metrics: [accuracy]\n" + SEARCH)
     config = bind_config(document.override([f"{place}={inline(entry)}"]))
     text = emit_config(config)
     again = read_config(text, "again")
@@ -104,14 +107,18 @@ def test_every_entry_reads_writes_and_reads_back(table: str, name: str) -> None:
 @pytest.mark.parametrize(("table", "name"), ENTRIES)
 def test_every_entry_refuses_an_option_that_it_has_not(table: str, name: str) -> None:
     entry = {"type": name, **required(TABLES[table][name]), "no_such_option": 1}
-    place = {"layer": "model.layers", "metric": "metrics"}.get(table, table)
-    if table in ("initializer", "split", "outlier rule"):
-        place = {"initializer": "model.init", "split": "data.split"}.get(
-            table, "data.numeric.outliers"
-        )
+    place = {
+        "layer": "model.layers",
+        "metric": "metrics",
+        "initializer": "model.init",
+        "split": "data.split",
+        "outlier rule": "data.numeric.outliers",
+        "search method": "search.method",
+        "pruning rule": "search.pruning.0",
+    }.get(table, table)
     value = inline([entry] if table in ("layer", "metric") else entry)
     with pytest.raises(ConfigError, match=rf"unknown key 'no_such_option' in .* \({name}\)"):
-        bind_config(Document.parse(LEAST).override([f"{place}={value}"]))
+        bind_config(Document.parse(LEAST + SEARCH).override([f"{place}={value}"]))
 
 
 def test_the_least_config_is_three_lines() -> None:

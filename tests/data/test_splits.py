@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from bpnet.data.splits import SPLITS, ColumnSplit, RandomSplit, TimeSplit, allocate
+from bpnet.data.division import allocate
+from bpnet.data.splits import SPLITS, ColumnSplit, FoldSplit, RandomSplit, TimeSplit
 from bpnet.errors import DataError, OptionError
 from bpnet.streams import stream
 
@@ -26,11 +27,14 @@ EXAMPLES = {
     "time": TimeSplit(),
     "column": ColumnSplit("part"),
 }
+"""Those whose parts have the sizes that are asked for."""
+
+EVERY = EXAMPLES | {"folds": FoldSplit()}
 
 
 def test_every_split_has_its_example():
-    assert {name: type(split) for name, split in EXAMPLES.items()} == SPLITS
-    assert {name: split.type for name, split in EXAMPLES.items()} == {n: n for n in SPLITS}
+    assert {name: type(split) for name, split in EVERY.items()} == SPLITS
+    assert {name: split.type for name, split in EVERY.items()} == {n: n for n in SPLITS}
 
 
 @pytest.mark.parametrize("split", EXAMPLES.values(), ids=EXAMPLES)
@@ -217,3 +221,40 @@ def test_an_unknown_column_is_refused_at_its_place(table, split):
 def test_columns_that_a_split_reads_are_named():
     assert [split.columns for split in EXAMPLES.values()] == [(), (), ("part",)]
     assert TimeSplit("day").columns == ("day",)
+
+
+def folds_of(count, data, **options):
+    return [divide(FoldSplit(folds=count, fold=i), data, **options) for i in range(count)]
+
+
+def test_every_row_that_is_not_for_the_end_validates_once(table):
+    data = table(x=range(103))
+    parts = folds_of(5, data)
+    validating = np.concatenate([p.validation for p in parts])
+    assert len({p.test.tobytes() for p in parts}) == 1
+    assert sorted([*validating, *parts[0].test]) == list(range(103))
+    for p in parts:
+        assert sorted([*p.train, *p.validation, *p.test]) == list(range(103))
+    assert {len(p.validation) for p in parts} == {16, 17}
+
+
+def test_folds_leave_the_test_rows_of_the_random_split_alone(table):
+    data, strata = table(x=range(90)), np.arange(90) % 3
+    random = divide(RandomSplit(), data, 0, 0.2, strata)
+    assert (divide(FoldSplit(), data, 0.3, 0.2, strata).test == random.test).all()
+
+
+def test_folds_keep_the_shares_of_the_classes(table):
+    strata = np.repeat([0, 1, 2], [60, 33, 7])
+    for p in folds_of(5, table(x=range(100)), test=0, strata=strata):
+        counts = np.bincount(strata[p.validation], minlength=3)
+        assert (abs(counts - np.array([12, 6.6, 1.4])) < 1).all()
+
+
+def test_folds_refuse_what_can_not_be(table):
+    with pytest.raises(OptionError, match="expected a number below folds"):
+        FoldSplit(folds=3, fold=3)
+    with pytest.raises(OptionError, match="leave it out"):
+        divide(FoldSplit(), table(x=range(9)), validation=0)
+    with pytest.raises(DataError, match="3 rows can't be divided into 5 folds"):
+        divide(FoldSplit(), table(x=range(3)), test=0)

@@ -182,3 +182,64 @@ def test_integers_are_not_moved() -> None:
     errors = check_gradients(network_of(Lookup()), np.array([[0, 1, 1], [4, 0, 2]]))
     assert [e.name for e in errors] == ["everything", "lookup_1.table"]
     assert all(e.passed for e in errors)
+
+
+def test_single_numbers_are_checked_and_the_worst_is_named() -> None:
+    @dataclass
+    class OneWrong(Layer):
+        """y = x, with a mistake in one number of dx."""
+
+        type = "one_wrong"
+
+        def build(self, scope: Scope, in_shape: Shape) -> Shape:
+            return in_shape
+
+        def forward(self, x: Array, step: Pass) -> Array:
+            return x.copy()
+
+        def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
+            dx = dy.copy()
+            dx[2, 1] *= 1.01
+            return dx
+
+    errors = {e.name: e for e in check_gradients(network_of(OneWrong()), inputs(), entries=12)}
+    found = errors["input"]
+    assert found.entries == 12
+    assert found.worst is not None
+    assert found.worst.place == (2, 1)
+    assert found.worst.computed == pytest.approx(1.01 * found.worst.estimated)
+    assert found.single == pytest.approx(0.01 / 1.01, rel=1e-4)
+
+
+def test_what_lies_on_a_kink_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bpnet.nn.gradcheck._JITTER", 0.0)  # stay exactly on it
+    network = network_of(LAYERS["dense"](units=1), LAYERS["relu"](), LAYERS["dense"](units=2))
+    errors = {e.name: e for e in check_gradients(network, np.zeros((1, 3)), directions=3)}
+    bias = errors["dense_1.b"]
+    assert bias.passed
+    assert (bias.entries, bias.kinks) == (1, 4)  # itself and three directions
+    assert bias.worst is None
+    assert errors["dense_1.W"].kinks == 0  # its input is 0: it changes nothing
+    assert all(error.passed for error in errors.values())
+
+
+def test_fewer_numbers_than_asked_for_are_all_checked() -> None:
+    errors = {e.name: e for e in check_gradients(network_of(Cubic()), inputs(), entries=5)}
+    assert (errors["input"].entries, errors["cubic_1.a"].entries) == (5, 1)
+    errors = {e.name: e for e in check_gradients(network_of(Cubic()), inputs(), entries=0)}
+    assert errors["input"].entries == 0
+    assert errors["input"].worst is None
+
+
+def test_the_tolerance_decides() -> None:
+    strict = check_gradients(network_of(Cubic()), inputs(), tolerance=1e-15)
+    assert not all(error.passed for error in strict)
+    lax = check_gradients(network_of(Cubic("a")), inputs(), tolerance=3)
+    assert all(error.passed for error in lax)
+
+
+def test_what_rounding_hides_is_not_said_to_be_right() -> None:
+    network = network_of(LAYERS["dense"](units=4), LAYERS["batch_norm"]())
+    errors = {e.name: e for e in check_gradients(network, inputs(8))}
+    assert [e.name for e in errors.values() if e.zero] == ["dense_1.b"]
+    assert errors["dense_1.b"].passed

@@ -74,3 +74,23 @@ def test_a_line_that_the_disk_refuses_leaves_the_file_as_it_was(tmp_path, monkey
     file.append("three")
     file.close()
     assert (tmp_path / "lines").read_text() == "one\nthree\n"
+
+
+def test_what_is_postponed_is_made_durable_all_at_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(os, "fsync", calls.append)
+    with durable.postponed():
+        durable.write(tmp_path / "a", "text")
+        file = durable.LineFile(tmp_path / "lines")
+        file.append("one")
+        file.close()
+    assert not calls
+    durable.synchronize(tmp_path)
+    assert (tmp_path / "a").read_text() == "text"
+    durable.write(tmp_path / "b", "text")
+    assert len(calls) == 2  # the file and its folder, as ever
+
+
+def test_a_folder_that_is_gone_can_not_be_made_durable(tmp_path):
+    with pytest.raises(RefusedError, match="can't make durable"):
+        durable.synchronize(tmp_path / "gone")

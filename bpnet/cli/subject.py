@@ -1,0 +1,65 @@
+"""What the commands that look into a network take: a config, or a run with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bpnet.cli import threads
+from bpnet.cli.command import load_document
+from bpnet.cli.console import Console
+
+if TYPE_CHECKING:
+    from bpnet.experiment import Experiment
+
+Subject = Annotated[
+    str,
+    typer.Argument(
+        metavar="CONFIG|RUN",
+        help="A config (- for stdin), or a run directory with its trained weights.",
+        show_default=False,
+    ),
+]
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
+]
+
+Weights = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Take the weights of this run, model or checkpoint."),
+]
+
+
+def load_exact(
+    subject: str, overrides: Sequence[str] | None, weights: Path | None, console: Console
+) -> Experiment:
+    """Make the training of a config or a run in float64; say what was noticed on the way."""
+    if Path(subject).is_dir():
+        from bpnet.config import of_run
+        from bpnet.runs import rundir
+
+        run = Path(subject)
+        facts = rundir.open_run(run)
+        document = of_run.current(run, facts).override(overrides or [])
+        threads.choose(document, like=facts)
+        weights = weights or run
+    else:
+        document = load_document(subject, list(overrides or []))
+    from bpnet.insight.exact import build_exact
+
+    experiment, transfer = build_exact(document, weights)
+    for warning in experiment.warnings:
+        console.info(warning)
+    for note in experiment.data.notes:
+        console.info(f"note: {note}")
+    if transfer is not None:
+        for sentence in transfer.sentences():
+            console.info(sentence)
+        for warning in transfer.warnings:
+            console.warn(warning)
+    return experiment

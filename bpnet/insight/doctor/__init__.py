@@ -1,0 +1,1 @@
+"""What ails a training: looked at from inside, with a change that mends it."""

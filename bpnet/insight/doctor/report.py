@@ -1,0 +1,98 @@
+"""What the doctor found, as values for scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from bpnet.insight.doctor.evidence import Evidence, Look
+from bpnet.insight.doctor.findings import Finding
+from bpnet.insight.doctor.rules import RULES
+
+
+def as_json(subject: str, seen: Evidence, findings: list[Finding]) -> dict[str, Any]:
+    """Return everything that was seen and found as JSON values."""
+    return {
+        "subject": subject,
+        "findings": [_finding(finding) for finding in findings],
+        "not_looked_at": seen.gaps,
+        "training": {
+            "steps": seen.steps,
+            "planned_steps": seen.planned,
+            "epochs": len(seen.rows),
+            "complete": seen.complete,
+            "diverged": seen.diverged or None,
+            "train_loss": seen.train_loss,
+            "val_loss": seen.val_loss,
+            "best_val_loss": seen.best_val,
+            "constant_train_loss": seen.base_train,
+            "constant_val_loss": seen.base_val,
+            "learning_rate": seen.rate,
+        },
+        "start": _look(seen.start),
+        "end": _look(seen.end),
+        "updates": seen.updates,
+        "recall": {name: share for name, (share, _) in seen.recall.items()},
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    change = finding.change
+    return {
+        "rule": finding.rule,
+        "where": finding.where,
+        "measure": finding.measure or RULES[finding.rule].measure,
+        "number": finding.number,
+        "threshold": finding.threshold,
+        "text": finding.text,
+        "change": list(change.overrides) if change is not None else [],
+        "advice": change.advice if change is not None else "",
+        "tried": finding.tried,
+        "effect": finding.effect,
+        "follows": finding.follows,
+        "source": RULES[finding.rule].source,
+    }
+
+
+def _look(look: Look | None) -> dict[str, Any] | None:
+    if look is None:
+        return None
+    return {
+        "rows": look.rows,
+        "loss": look.loss,
+        "gradient_ratio": look.gradient_ratio,
+        "layers": [dataclasses.asdict(layer) for layer in look.layers],
+    }
+
+
+def layer_rows(seen: Evidence) -> list[list[str]]:
+    """Return a row of text for every layer: name, size, dead or flat, gradient, update."""
+    start, end = seen.start, seen.end or seen.start
+    if start is None or end is None:
+        return []
+    updates = {name.rpartition(".")[0]: value for name, value in seen.updates.items()}
+    rows = []
+    for before, after in zip(start.layers, end.layers, strict=True):
+        idle = [_share(layer.dead, layer.saturated) for layer in (before, after)]
+        rows.append(
+            [
+                before.name,
+                _pair(before.size, after.size),
+                " -> ".join(idle) if any(idle) else "",
+                _pair(before.delta, after.delta),
+                f"{updates[before.name]:.1e}" if before.name in updates else "",
+            ]
+        )
+    return rows
+
+
+def _share(dead: float, saturated: float) -> str:
+    value = saturated if math.isnan(dead) else dead
+    return "" if math.isnan(value) else f"{value:.0%}"
+
+
+def _pair(before: float, after: float) -> str:
+    if math.isnan(before) and math.isnan(after):
+        return ""
+    return f"{before:.3g} -> {after:.3g}"

@@ -1,0 +1,71 @@
+"""How the loss of one step comes about: what the losses say in `outcomes`.
+
+Legend: n a row, k an output; s the weight of a row (1 without weights), S what the sum over the
+rows is divided by, N the rows, K the outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bpnet.insight.trace.arithmetic import Derivation, Term, add_up, num, times
+from bpnet.insight.trace.record import LossStep, Trace
+
+
+class Outcome:
+    """How the loss of one step comes about; this one knows nothing but the values."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.rows = trace.rows
+        self.step: LossStep = trace.loss
+        self.loss: Any = trace.loss.loss
+        self.z, self.target = self.step.z, self.step.target
+
+    def weight(self, n: int) -> float:
+        """Return s of row n."""
+        return 1.0 if self.step.weight is None else float(self.step.weight[n])
+
+    @property
+    def divisor(self) -> float:
+        """What the sum over rows (and outputs) is divided by; 1 if it is 0."""
+        return self.step.total or 1.0
+
+    def meaning(self, n: int, k: int) -> Derivation | None:
+        """Derive what output k means: a probability."""
+        return None
+
+    def of_row(self, n: int) -> Derivation | None:
+        """Derive the loss of row n, before it is averaged."""
+        return None
+
+    def value(self) -> Derivation | None:
+        """Derive the loss of the batch."""
+        terms = []
+        for n, row in enumerate(self.rows):
+            found = self.of_row(n)
+            if found is None:
+                return None
+            s = self.weight(n)
+            letters = f"L of row {row}" if self.step.weight is None else f"s · L of row {row}"
+            numbers = num(found.value) if self.step.weight is None else times(s, found.value)
+            terms.append(Term(letters, numbers, s * found.value))
+        whole = add_up("L", terms)
+        if len(self.rows) == 1 and self.divisor == 1:
+            return whole
+        return Derivation(
+            "L",
+            f"({whole.formula}) / {self._letters_of_divisor()}",
+            f"({whole.numbers}) / {num(self.divisor)}",
+            whole.value / self.divisor,
+        )
+
+    def _letters_of_divisor(self) -> str:
+        return "N" if self.divisor == len(self.rows) else "sum of weights"
+
+    def gradient(self, n: int, k: int) -> Derivation | None:
+        """Derive dz[k] of row n."""
+        return None
+
+    def chain(self, n: int) -> list[Derivation]:
+        """Derive dz once more, factor by factor, as the chain rule has it."""
+        return []

@@ -1,0 +1,1 @@
+"""Search: many trainings from one config, and which of them is best."""

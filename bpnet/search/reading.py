@@ -1,0 +1,386 @@
+"""From the `space` of a config to parameters; every mistake in one pass, each with its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bpnet.config import overrides
+from bpnet.config.document import Document, refuse
+from bpnet.config.kinds import Kind, Number
+from bpnet.config.nodes import Mapping, Node, Plain, Scalar, Sequence, child, plain
+from bpnet.config.parse import Refused
+from bpnet.config.phrases import options as alternatives
+from bpnet.config.places import Place, Problem, shown
+from bpnet.config.schema import Config, bind_config, plain_config
+from bpnet.config.write import inline
+from bpnet.errors import ConfigError, Path
+from bpnet.search.kinds import keys_of, kind_at
+from bpnet.search.naming import key_of, labels_of, nearest_path
+from bpnet.search.several import (
+    CHOICE,
+    COUNT,
+    RANGES,
+    as_written,
+    is_range,
+    misspelled_range,
+    number_of,
+    template_of,
+)
+from bpnet.search.space import Choices, Dimension, Domain, Interval, Option
+
+_LIMIT = 10_000
+"""Values of one parameter that are listed."""
+
+_REFUSED = {
+    "seed": "every trial has a seed of its own already; `seeds: 5` repeats each point with five",
+    "name": "a name changes nothing",
+    "threads": "the number of threads is the same for all trials",
+    "checkpoint": "when a training is saved changes nothing",
+    "logging": "other listeners change nothing",
+    "metrics": "what is measured changes no training",
+    "search": "a search can't search its own settings",
+    "data.train": "trials are compared on the same data",
+    "data.validation": "trials are compared on the same validation rows",
+    "data.test": "the test rows are the same for all trials, and looked at once",
+    "data.target": "trials are compared by how they predict the same target",
+    "data.split": "trials are compared on the same rows",
+    "data.seed": "trials are compared on the same rows",
+    "data.stratify": "trials are compared on the same rows",
+    "data.weight": "trials are compared by the same weights of rows",
+}
+"""What can't be searched, and why."""
+
+
+def read_space(document: Document, config: Config) -> tuple[Dimension, ...]:
+    """Return the parameters of a config's search, blocks before what is set in them.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong with the space, located in the file.
+    """
+    reader = _Reader(document, config)
+    dimensions = reader.read()
+    if reader.problems:
+        raise _joined(reader.problems)
+    return dimensions
+
+
+def _joined(problems: list[Problem | str]) -> ConfigError:
+    texts = list(dict.fromkeys(map(str, problems)))
+    if all(isinstance(problem, Problem) for problem in problems):
+        return refuse([problem for problem in problems if isinstance(problem, Problem)])
+    return ConfigError(texts, f"{len(texts)} errors." if len(texts) > 1 else "")
+
+
+@dataclass
+class _Entry:
+    """One key of the space, with its values."""
+
+    key: str
+    path: Path
+    place: Place
+    node: Node
+
+
+class _Reader:
+    """One pass over the space; methods note problems and go on."""
+
+    def __init__(self, document: Document, config: Config) -> None:
+        self.document = document.without({"search"})
+        self.space = child(child(document.root, "search") or document.root, "space")
+        self.plain = plain_config(config)
+        self.problems: list[Problem | str] = []
+        self._names: dict[str, int] = {}
+
+    def read(self) -> tuple[Dimension, ...]:
+        assert isinstance(self.space, Mapping)
+        entries = [entry for entry in self._entries(self.space, ()) if self._allowed(entry)]
+        entries = self._once(entries)
+        above = {
+            entry.key: [o for o in entries if o is not entry and _is_below(entry.path, o.path)]
+            for entry in entries
+        }
+        found: dict[str, Dimension] = {}
+        for entry in sorted(entries, key=lambda entry: len(above[entry.key])):
+            parents = [found[o.key] for o in above[entry.key] if o.key in found]
+            if dimension := self._dimension(entry, parents):
+                found[entry.key] = dimension
+        return tuple(found.values())
+
+    def note(self, place: Place, message: str) -> None:
+        self.problems.append(Problem(place, message))
+
+    # The keys.
+
+    def _entries(self, mapping: Mapping, path: Path) -> Iterator[_Entry]:
+        """Yield every key with its values; a mapping that is no range goes one step down."""
+        for text, (key, node) in mapping.entries.items():
+            try:
+                steps: Path = (*path, *overrides.path_of(text))
+            except Refused:
+                self.note(key.place, f"search.space: {shown(text)} is no path of the config")
+                continue
+            if isinstance(node, Mapping) and node.entries and not is_range(node):
+                if wrong := misspelled_range(node):
+                    self.note(*wrong)
+                    continue
+                yield from self._entries(node, steps)
+            else:
+                yield _Entry(key_of(steps), steps, key.place, node)
+
+    def _once(self, entries: list[_Entry]) -> list[_Entry]:
+        """Return the entries without those that an override repeats; note other repetitions."""
+        found: dict[str, _Entry] = {}
+        for entry in entries:
+            other = found.get(entry.key)
+            if other and other.place.source.rank == entry.place.source.rank:
+                self.note(entry.place, f"search.space: '{entry.key}' is there twice")
+            if not other or other.place.source.rank < entry.place.source.rank:
+                found[entry.key] = entry
+        return list(found.values())
+
+    def _allowed(self, entry: _Entry) -> bool:
+        """Say whether a key leads somewhere, and may be searched."""
+        for prefix, why in _REFUSED.items():
+            steps = tuple(prefix.split("."))
+            if entry.path[: len(steps)] == steps:
+                self.note(entry.place, f"search.space: {entry.key} can't be searched: {why}")
+                return False
+        if kind_at(entry.path, self.plain) is not None:
+            return True
+        known = keys_of(self.plain)
+        near = nearest_path(entry.key, known)
+        step = entry.key
+        hint = f"; the nearest right path is {near}" if near else ""
+        self.note(entry.place, f"search.space: the config has no option {shown(step)}{hint}")
+        return False
+
+    # The values.
+
+    def _dimension(self, entry: _Entry, parents: list[Dimension]) -> Dimension | None:
+        before = len(self.problems)
+        kind = kind_at(entry.path, self.plain)
+        documents = [(self.document, "")]
+        for parent in parents:  # a value must do with every option of the blocks around it
+            if isinstance(parent.domain, Choices):
+                documents = [
+                    (_with(doc, parent.key, option.value, entry.place), option.label)
+                    for doc, _ in documents
+                    for option in parent.domain.options
+                ]
+        domain = self._domain(entry.node, kind, entry, documents, top=True)
+        if domain is None or len(self.problems) > before:
+            return None
+        return Dimension(self._name(entry.key, ""), entry.key, entry.path, domain)
+
+    def _name(self, key: str, owner: str) -> str:
+        name = f"{key} ({owner})" if owner else key
+        count = self._names[name] = self._names.get(name, 0) + 1
+        return name if count == 1 else f"{name} #{count}"
+
+    def _domain(
+        self,
+        node: Node,
+        kind: Kind | None,
+        entry: _Entry,
+        documents: list[tuple[Document, str]],
+        *,
+        top: bool = False,
+    ) -> Domain | None:
+        """Return what a parameter may be; None if that is wrong, which is noted."""
+        if isinstance(node, Mapping) and CHOICE in node.entries:
+            node = node.entries[CHOICE][1]
+        if isinstance(node, Mapping) and is_range(node):
+            return self._range(node, kind, entry, documents)
+        if not isinstance(node, Sequence):
+            what = inline(plain(node)) if isinstance(node, Scalar) and node.text else "nothing"
+            self.note(
+                node.place if isinstance(node, Scalar) and node.text else entry.place,
+                f"search.space: {entry.key}: expected a list of values or a range such as "
+                f"{{log_uniform: [1e-4, 1e-1]}}, received {what}"
+                + (f"; write [{what}]" if what != "nothing" else ""),
+            )
+            return None
+        if not node.items:
+            self.note(node.place, f"search.space: {entry.key}: an empty list leaves nothing to try")
+            return None
+        if len(node.items) > _LIMIT:
+            self.note(node.place, f"search.space: {entry.key}: more than {_LIMIT:,} values")
+            return None
+        return self._choices(node.items, kind, entry, documents)
+
+    def _choices(
+        self,
+        items: list[Node],
+        kind: Kind | None,
+        entry: _Entry,
+        documents: list[tuple[Document, str]],
+    ) -> Domain | None:
+        options = []
+        labels = labels_of([plain(item) for item in items])
+        for item, label in zip(items, labels, strict=True):
+            template, holes = template_of(item, kind, entry.path)
+            resolved = self._resolve(template, entry, documents)
+            if not resolved:
+                continue
+            inside = [
+                (_put(doc, entry.key, entry.place, template), owner) for doc, owner in documents
+            ]
+            children = []
+            for hole in holes:
+                key = key_of(hole.path)
+                below = _Entry(key, hole.path, hole.node.place, hole.node)
+                domain = self._domain(hole.node, hole.kind, below, inside)
+                if domain is not None:
+                    children.append(Dimension(self._name(key, label), key, hole.path, domain))
+            options.append(Option(label, plain(template), resolved[0], tuple(children)))
+        return Choices(tuple(options)) if options else None
+
+    def _range(
+        self,
+        node: Mapping,
+        kind: Kind | None,
+        entry: _Entry,
+        documents: list[tuple[Document, str]],
+    ) -> Domain | None:
+        name = next(name for name in RANGES if name in node.entries)
+        key, ends = node.entries[name]
+        where = f"search.space: {entry.key}"
+        wanted = 3 if name == "steps" else 2
+        for other, (other_key, _) in node.entries.items():
+            if other not in (name, COUNT) or (other == COUNT and name == "steps"):
+                self.note(other_key.place, f"{where}: {shown(other)} does not belong to a range")
+                return None
+        shape = "[LOW, HIGH, STEP]" if wanted == 3 else "[LOW, HIGH]"
+        numbers = [number_of(item) for item in ends.items] if isinstance(ends, Sequence) else []
+        if not isinstance(ends, Sequence) or len(numbers) != wanted or None in numbers:
+            self.note(key.place, f"{where}: expected {{{name}: {shape}}}, finite numbers")
+            return None
+        low, high, *rest = [number for number in numbers if number is not None]
+        if not low < high:
+            self.note(ends.place, f"{where}: the range ends at {high:g}, but starts at {low:g}")
+            return None
+        log, whole = name.startswith("log"), name.endswith("integers")
+        if log and low <= 0:
+            self.note(ends.items[0].place, f"{where}: a logarithmic range starts above 0")
+            return None
+        if whole and not all(isinstance(number, int) for number in numbers):
+            self.note(ends.place, f"{where}: {name} go from a whole number to a whole number")
+            return None
+        if not whole and name != "steps" and _takes_only_whole(kind):
+            self.note(
+                key.place,
+                f"{where} takes whole numbers; write {'log_' * log}integers instead of {name}",
+            )
+            return None
+        if name == "steps":
+            return self._steps(low, high, rest[0], ends, kind, entry, documents)
+        for end in ends.items:
+            if not self._resolve(as_written(end, whole), entry, documents):
+                return None
+        count = self._count(node, where)
+        if count == 0:
+            return None
+        return Interval(low, high, log, whole, count)
+
+    def _count(self, node: Mapping, where: str) -> int | None:
+        """Return how many values a grid takes of a range; 0 if that is wrong, which is noted."""
+        if COUNT not in node.entries:
+            return None
+        _, value = node.entries[COUNT]
+        count = value.value if isinstance(value, Scalar) else None
+        if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= _LIMIT:
+            self.note(value.place, f"{where}: expected a count from 2 to {_LIMIT:,}")
+            return 0
+        return count
+
+    def _steps(
+        self,
+        low: float,
+        high: float,
+        step: float,
+        ends: Sequence,
+        kind: Kind | None,
+        entry: _Entry,
+        documents: list[tuple[Document, str]],
+    ) -> Domain | None:
+        where = f"search.space: {entry.key}"
+        if not step > 0:
+            self.note(ends.items[2].place, f"{where}: expected a step above 0, received {step:g}")
+            return None
+        count = math.floor((high - low) / step + 1e-9) + 1
+        if count > _LIMIT:
+            self.note(ends.place, f"{where}: {count:,} steps; at most {_LIMIT:,}")
+            return None
+        values = [round(low + i * step, 12) for i in range(count)]
+        items: list[Node] = [Scalar(ends.place, inline(value)) for value in values]
+        return self._choices(items, kind, entry, documents)
+
+    def _resolve(
+        self, node: Node, entry: _Entry, documents: list[tuple[Document, str]]
+    ) -> list[Plain]:
+        """Return what the config makes of a value, alone in a list; none if it refuses it."""
+        found: list[Plain] = []
+        for document, owner in documents:
+            try:
+                config = bind_config(_put(document, entry.key, entry.place, node))
+            except ConfigError as error:
+                self.problems += [
+                    _with_owner(text, owner, entry.key) if owner else text
+                    for text in error.problems
+                ]
+                return []
+            except Refused as refused:
+                self.problems += refused.problems
+                return []
+            resolved: Plain = plain_config(config)
+            for step in entry.path:
+                resolved = resolved[int(step)] if isinstance(resolved, list) else resolved[step]
+            found = [resolved]
+        return found
+
+
+def _with_owner(text: str, owner: str, key: str) -> str:
+    """Add to a problem that it shows only with one of the options of a block around it."""
+    head, newline, rest = text.partition("\n")
+    return (
+        f"{head} (as search.space combines {key} with {owner}; "
+        f"or give it inside the block that has it){newline}{rest}"
+    )
+
+
+def _put(document: Document, key: str, place: Place, node: Node) -> Document:
+    root = overrides.put(document.root, key, place, node)
+    return Document(document.data, document.source, root, [], document.assignments)
+
+
+def _with(document: Document, key: str, value: Plain, place: Place) -> Document:
+    return _put(document, key, place, _node(value, place))
+
+
+def _node(value: Plain, place: Place) -> Node:
+    """Return a plain value as a tree whose parts all stand at one place."""
+    if isinstance(value, dict):
+        mapping = Mapping(place)
+        for key, below in value.items():
+            mapping.entries[key] = (Scalar(place, key, quoted=True), _node(below, place))
+        return mapping
+    if isinstance(value, list):
+        sequence = Sequence(place)
+        sequence.items = [_node(item, place) for item in value]
+        return sequence
+    if isinstance(value, str):
+        return Scalar(place, value, quoted=True)
+    return Scalar(place, inline(value))
+
+
+def _takes_only_whole(kind: Kind | None) -> bool:
+    numbers = [o for o in alternatives(kind) if isinstance(o, Number)] if kind is not None else []
+    return bool(numbers) and all(number.whole for number in numbers)
+
+
+def _is_below(path: Path, other: Path) -> bool:
+    return len(path) > len(other) and path[: len(other)] == other
