@@ -74,7 +74,7 @@ def train(
     ) as begun:
         for _ in begun.events():
             pass
-    return begun.finished()
+    return _drawn(begun)
 
 
 def resume(
@@ -124,8 +124,17 @@ def resume(
                     warnings.warn(note, stacklevel=2)
                 for _ in begun.events():
                     pass
-                return begun.finished()
+                return _drawn(begun)
     return FinishedRun(directory, rundir.read_json(directory / rundir.RESULT))
+
+
+def _drawn(begun: session.Session) -> FinishedRun:
+    """Draw the report if the config always wants one; return the finished run."""
+    if begun.experiment.config.report == "always":
+        from bpnet.report.drawing import draw
+
+        draw(begun.directory, data=begun.experiment.data)
+    return begun.finished()
 
 
 def _assignments(overrides: Mapping[str, Any]) -> list[str]:

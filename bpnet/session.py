@@ -16,6 +16,7 @@ from bpnet.errors import BpnetError, DivergedError
 from bpnet.experiment import Experiment
 from bpnet.runs import checkpoint, durable, lock, manifest, provenance, rundir
 from bpnet.runs.recorder import Recorder
+from bpnet.trackers import Tracker, require, trackers
 from bpnet.training.evaluate import evaluate
 from bpnet.training.events import Event, StepEnd, Stopped
 from bpnet.training.fit import fit
@@ -71,11 +72,14 @@ def begin(
 
     Raises
     ------
+    UsageError
+        If something that the config asks for is not installed.
     RunError
         If something is there already, or another process writes there.
     RefusedError
         If the operating system refuses.
     """
+    require(experiment.config)
     if run_dir is not None:
         directory = rundir.create_exactly(run_dir)
     else:
@@ -146,6 +150,7 @@ class Session:
         self._facts = facts
         self._mark = mark
         self._over = False
+        self._trackers: list[Tracker] = []
 
     def events(self) -> Generator[Event, None, None]:
         """Train; yield every event after it has been written down.
@@ -178,14 +183,29 @@ class Session:
                     self._end(recorder, status, reason)
             raise
         finally:
+            self._close(recorder)
+
+    def _close(self, recorder: Recorder | None) -> None:
+        """Close every file that is written to; closing twice is fine."""
+        with contextlib.ExitStack() as closing:
+            for tracker in self._trackers:
+                closing.callback(tracker.close)
             if recorder is not None:
-                recorder.close()
+                closing.callback(recorder.close)
 
     def _recorder(self) -> Recorder:
         state, options = self.experiment.state, self.experiment.config.checkpoint
         recorder = Recorder(state, self.directory, options, self._facts["id"], self._mark)
         if self._facts["resumed"]:
             recorder.note("resumed", step=state.step, epoch=state.epoch)
+        try:
+            self._trackers = trackers(
+                self.experiment.config, state, self.directory, self._facts["id"]
+            )
+        except BaseException:
+            recorder.close()
+            raise
+        recorder.listeners += [tracker.hear for tracker in self._trackers]
         return recorder
 
     def _keep_divergence(self, recorder: Recorder, error: DivergedError) -> str:
@@ -232,6 +252,10 @@ class Session:
             "checkpoint": str(path.relative_to(self.directory)),
             "model": rundir.MODEL,
         }
+        for tracker in self._trackers:
+            tracker.conclude(self._metrics, state.epoch)
+            if tracker.trouble:
+                recorder.note("tracker_failed", message=tracker.trouble)
         self._end(recorder, status, event.message)
 
     def _write_model(self) -> None:
@@ -250,8 +274,7 @@ class Session:
 
     def _end(self, recorder: Recorder | None, status: str, reason: str) -> None:
         """Close the books: ``run.json``, then the manifest, then ``result.json`` if it is over."""
-        if recorder is not None:
-            recorder.close()
+        self._close(recorder)
         self._facts |= {"status": status, "stop_reason": reason, "end": provenance.now()}
         durable.write(self.directory / rundir.RUN, rundir.to_json(self._facts))
         result = rundir.to_json(self.result).encode() if self.result else None

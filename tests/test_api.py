@@ -131,3 +131,10 @@ def test_numbers_come_back_in_their_own_units(tmp_path):
     assert second == pytest.approx(6.3, abs=1)
     with pytest.raises(TypeError, match="no probabilities"):
         model.predict_proba(ROWS)
+
+
+def test_a_report_is_drawn_if_the_config_always_wants_one(tmp_path):
+    for wanted in ("always", "never"):
+        run = bpnet.train(CONFIG, run_dir=tmp_path / wanted, training__epochs=1, report=wanted)
+        assert (run.directory / "report.html").exists() == (wanted == "always")
+        assert run.result["stop_message"] == "the one epoch is done"

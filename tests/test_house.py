@@ -16,12 +16,12 @@ FLOORS = [
     {"runs"},
     {"config"},
     {"preparation", "combinations"},
-    {"experiment", "drafting"},
+    {"experiment", "drafting", "trackers"},
     {"model"},
     {"scoring", "predictions", "session", "fine_tuning", "replaying"},
     {"resuming"},
     {"reproducing"},
-    {"insight", "search"},
+    {"collection", "exporting", "insight", "report", "search"},
     {"api"},
     {"cli"},
 ]
@@ -36,6 +36,9 @@ DOORS = {
     "rich": {"cli/console.py"},
     "yaml": {"config/parse.py"},
     "safetensors": set(),
+    "wandb": {"trackers/wandb.py"},
+    "onnx": {"exporting/graph.py"},
+    "onnxruntime": {"exporting/comparison.py"},
     "numpy": {
         "nn",
         "optim",
@@ -43,11 +46,12 @@ DOORS = {
         "training",
         "runs",
         "insight",
+        "report",
         "streams.py",
         "model.py",
-        "drafting.py",
+        "drafting",
     }
-    | {"preparation.py", "reproducing.py", "search/methods"},
+    | {"preparation.py", "reproducing.py", "search/methods", "exporting", "trackers"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

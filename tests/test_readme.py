@@ -11,6 +11,7 @@ import pytest
 from bpnet.cli import build
 from bpnet.config.reference import reference
 from bpnet.config.schema import TABLES, Config
+from bpnet.insight.reference import TITLE, findings
 from bpnet.nn.gradcheck import check_gradients
 from bpnet.nn.layers import LAYERS
 from bpnet.nn.network import Network
@@ -22,6 +23,13 @@ README = (ROOT / "README.md").read_text()
 def test_the_reference_is_current():
     written = README.partition("### Top level")[1:]
     assert "".join(written) == reference(Config, TABLES).strip() + "\n", (
+        "run `python tests/make_reference.py`"
+    )
+
+
+def test_the_tables_of_findings_are_current():
+    written = README.partition(f"{TITLE}\n")[1:]
+    assert "".join(written).startswith(findings() + "## Config reference\n"), (
         "run `python tests/make_reference.py`"
     )
 

@@ -56,7 +56,7 @@ def test_the_config_itself_is_right():
         (["loss={type: cross_entropy, class_weight: {foo: 2}}"], "no class is named 'foo'"),
         (["data.columns.petal_width.encode=ordinal"], "holds numbers: expected one of"),
         (["data.stratify=true", "data.split=time"], "a split by time takes its rows as they come"),
-        (["logging.tensorboard=true"], "not in this version"),
+        (["logging.wandb=online"], "expected 'offline' or null"),
         (["checkpoint.every=0"], "above 0"),
         (["training.max_time=10"], "received 10"),
     ],

@@ -26,6 +26,7 @@ def build() -> Typer:
         doctor,
         env,
         evaluate,
+        export,
         gradcheck,
         gridsearch,
         init,
@@ -33,11 +34,14 @@ def build() -> Typer:
         lrfind,
         predict,
         replay,
+        report,
         reproduce,
+        runs,
         schema,
         trace,
         train,
         verify,
+        watch,
     )
     from bpnet.cli.command import command
 
@@ -64,14 +68,27 @@ def build() -> Typer:
         "lrfind": lrfind.lrfind,
         "inspect": inspection.inspect,
         "trace": trace.trace,
+        "report": report.report,
+        "watch": watch.watch,
         "verify": verify.verify,
         "reproduce": reproduce.reproduce,
+        "export": export.export,
         "env": env.env,
     }
     for name, function in commands.items():
         app.command(name)(command(function))
     groups: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
         "data": ("Look at the data of a config.", {"check": data.check}),
+        "runs": (
+            "Look at and manage runs.",
+            {
+                "list": runs.list_,
+                "show": runs.show,
+                "compare": runs.compare,
+                "best": runs.best,
+                "rm": runs.rm,
+            },
+        ),
     }
     for name, (about, inner) in groups.items():
         group = typer.Typer(help=about, rich_markup_mode=None)

@@ -11,6 +11,7 @@ import typer
 from bpnet.cli import threads
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console, seconds
+from bpnet.cli.subject import MOVABLE, from_here
 from bpnet.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ def doctor(
     """
     values = list(overrides or [])
     if Path(subject).is_dir():
-        if values:
-            raise UsageError("a run is looked at as it is; KEY=VALUE belongs to a CONFIG")
-        seen, laboratory = _run(Path(subject), max_time, console)
+        seen, laboratory = _run(Path(subject), values, max_time, console)
     else:
         seen, laboratory = _config(subject, values, steps, max_time, console)
     from bpnet.insight.doctor.examination import examine
@@ -83,7 +82,14 @@ def _config(
     return seen, Laboratory(document, max_time)
 
 
-def _run(directory: Path, max_time: float, console: Console) -> tuple[Evidence, Laboratory]:
+def _run(
+    directory: Path, values: list[str], max_time: float, console: Console
+) -> tuple[Evidence, Laboratory]:
+    if any(value.partition("=")[0] not in MOVABLE for value in values):
+        raise UsageError(
+            "a run is looked at as it is; of a run only data that has moved may be given, such as "
+            "data.train=PATH, other values belong to a CONFIG"
+        )
     from bpnet.runs import rundir
 
     threads.choose(like=rundir.open_run(directory))
@@ -92,11 +98,9 @@ def _run(directory: Path, max_time: float, console: Console) -> tuple[Evidence, 
 
     if console.live:
         console.show_live("looking at the run", force=True)
-    seen = past.recall_run(directory)
-    laboratory = Laboratory(
-        past.document_of(directory), max_time, weights=past.initial_weights(directory)
-    )
-    return seen, laboratory
+    document = past.document_of(directory).override(map(from_here, values))
+    seen = past.recall_run(directory, document)
+    return seen, Laboratory(document, max_time, weights=past.initial_weights(directory))
 
 
 def _show(
@@ -118,7 +122,7 @@ def _show(
                 "update/weight",
             ],
             rows,
-            title="layers, start -> end",
+            title="layers, start -> end" if seen.end is not None else "layers, at the start",
             right=(1, 2, 3, 4),
         )
     for gap in seen.gaps:

@@ -107,12 +107,13 @@ def _show(report: GradientReport, console: Console) -> None:
 
 
 def _what(report: GradientReport) -> str:
-    counts = [str(count) for count in report.batches]
-    sizes = " and ".join(filter(None, [", ".join(counts[:-1]), counts[-1]]))
-    batch = "a batch" if len(counts) == 1 else f"{len(counts)} batches"
-    row = "row" if report.batches == (1,) else "rows"
+    *others, last = report.batches
+    batches = "a batch" if not others else f"{len(report.batches)} batches"
+    sizes = f"{last} row{'s' if last > 1 else ''}"
+    if others and others[0] != last:  # all but the last one are of one size
+        sizes = f"{others[0]}{' and' if len(others) == 1 else ', the last of'} {sizes}"
     return (
-        f"backpropagation against differences of the loss: {batch} of {sizes} {row}, in float64; "
+        f"backpropagation against differences of the loss: {batches} of {sizes}, in float64; "
         "largest relative errors"
     )
 

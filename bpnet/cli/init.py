@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,35 +26,54 @@ def init(
         str | None, typer.Option(help=f"Start from an example: {', '.join(TEMPLATES)}.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option("--from", metavar="DATA", help="Look at this data instead.")
+        str | None,
+        typer.Option("--from", metavar="DATA", help="Look at this data and write a config for it."),
     ] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column of DATA to predict.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="The column of DATA to predict; again for more."),
     ] = None,
+    named: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The same as OUTPUT."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is there already.")
+    ] = False,
 ) -> None:
     """Write a commented starting config.
 
     Beside it, the schema with which editors complete and check it.
     """
+    if output is not None and named is not None:
+        raise UsageError("give either OUTPUT or -o FILE, not both")
+    output = output or named
     if (template is None) == (source is None):
         raise UsageError("give either --template NAME or --from DATA --target COLUMN")
     if source is not None:
-        if target is None:
-            raise UsageError("--from DATA needs --target COLUMN, the column to predict")
         threads.choose()
         from bpnet.drafting import draft_config
 
-        text = draft_config(source, target, output.parent if output else Path())
-        name = Path(source).name.partition(".")[0] or "config"
+        text = draft_config(source, target or [], output.parent if output else Path())
+        name = Path(source.removeprefix("builtin:")).name.partition(".")[0] or "config"
     else:
+        if target:
+            raise UsageError("--target goes with --from DATA; a template has its own")
         assert template is not None
         text, name = read_template(template), template
     if output == Path("-"):
-        console.out(text.rstrip())
+        if console.as_json:
+            console.json({"config": text})
+        else:
+            console.out(text.rstrip())
         return
     path = output or Path(f"{name}.yaml")
-    if path.exists():
-        raise RunError(f"{path}: there already, and never overwritten; name another OUTPUT")
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder stands there; name a file")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: not a file; name one, or - for stdout")
+    if os.path.lexists(path) and not force:
+        raise RunError(f"{path}: there already; name another OUTPUT, or --force replaces it")
     _write(path, f"# yaml-language-server: $schema={SCHEMA}\n{text}")
     _write_schema(path.parent / SCHEMA)
     if console.as_json:

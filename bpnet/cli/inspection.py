@@ -40,6 +40,12 @@ def inspect(
             help="By default activations if rows are chosen, else weights.",
         ),
     ] = None,
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            metavar="best|last|PATH", help="Which weights; best are those of the run's model."
+        ),
+    ] = "best",
     split: Annotated[
         str | None, typer.Option(help="Rows: train, val or test; by default test, or else val.")
     ] = None,
@@ -47,7 +53,10 @@ def inspect(
         str | None, typer.Option(metavar="PATH", help="Rows: those of a file instead.")
     ] = None,
     row: Annotated[
-        int | None, typer.Option(metavar="N", help="Only this row of them, counted from 0.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Only this row of the file, from 0, whatever part it is in."
+        ),
     ] = None,
     importance: Annotated[
         str | None,
@@ -80,12 +89,19 @@ def inspect(
     """
     _check_options(layer, what, split, data, row, importance, metric, repeats, seed)
     threads.choose()
-    from bpnet import model
+    from bpnet.insight import run_models
     from bpnet.insight.array_files import check_name
 
     if output is not None:
         check_name(output)
-    loaded = model.load(run)
+    if run.suffix in (".yaml", ".yml"):
+        raise UsageError(
+            f"{run}: a config has no trained weights to look at; name a run (bpnet check shows "
+            "the layers of a config, bpnet trace their numbers)"
+        )
+    loaded, note = run_models.load(run, checkpoint)
+    if note:
+        console.info(note)
     if importance is not None:
         show_importance(console, loaded, importance, split, data, metric, repeats, seed, output)
         return
@@ -102,12 +118,14 @@ def inspect(
         if what == "weights":
             raise UsageError(f"{layer} has no weights; --what activations shows what it gives")
         console.info(f"{layer or 'the network'} has no weights; these are its activations")
-    rows = (
-        chosen_rows.rows_of_file(loaded, data)
-        if data is not None
-        else chosen_rows.rows_of_split(loaded, split)
-    )
-    show_activations(console, loaded, layer, rows if row is None else rows.only(row), row, output)
+    if data is not None:
+        rows = chosen_rows.rows_of_file(loaded, data)
+        rows = rows if row is None else rows.only(row)
+    elif row is not None:
+        rows = chosen_rows.row_of_data(loaded, row, split)
+    else:
+        rows = chosen_rows.rows_of_split(loaded, split)
+    show_activations(console, loaded, layer, rows, row, output)
 
 
 def _check_options(

@@ -9,6 +9,7 @@ import typer
 
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console
+from bpnet.cli.overwriting import refuse_other_file
 
 if TYPE_CHECKING:
     from bpnet.experiment import Experiment
@@ -40,6 +41,10 @@ def lrfind(
     Nothing is kept. With -q only the override is printed: bpnet train c.yaml $(bpnet lrfind c.yaml
     -q).
     """
+    if csv is not None:
+        refuse_other_file("--csv", csv, _HEADER, "no curve of bpnet lrfind")
+    if svg is not None:
+        refuse_other_file("--svg", svg, "<svg", "no SVG picture")
     experiment = load_experiment(load_document(config, list(overrides or [])), console)
     from bpnet.insight.learning_rate import find_learning_rate
 
@@ -57,6 +62,9 @@ def lrfind(
         console.out(_override(experiment, test.suggestion))
     else:
         console.warn(f"no suggestion: {test.reason}")
+
+
+_HEADER = "step,learning_rate,loss,smoothed"
 
 
 def _override(experiment: Experiment, rate: float) -> str:
@@ -88,7 +96,7 @@ def _write_files(
         rows = zip(test.rates, test.losses, test.smoothed, strict=True)
         lines = [f"{i},{r:.9g},{x:.9g},{s:.9g}" for i, (r, x, s) in enumerate(rows, 1)]
         with durable.growing(csv) as file:
-            file.write("\n".join(["step,learning_rate,loss,smoothed", *lines]) + "\n")
+            file.write("\n".join([_HEADER, *lines]) + "\n")
     if svg is not None and len(test.rates):
         from bpnet.insight.curve_drawing import as_svg
 

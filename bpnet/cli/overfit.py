@@ -22,9 +22,10 @@ def prove(experiment: Experiment, count: int, console: Console) -> None:
     console.clear_live()
     rows = "1 row" if count == 1 else f"{count} rows"
     steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
+    constant = found.constant if found.constant > 1e-9 else 0.0
     said = (
         f"{rows} in {steps}: loss {found.start:.4g} -> {found.loss:.4g} "
-        f"(a constant answer has {found.constant:.4g}, the least possible is {found.floor:.4g})"
+        f"(a constant answer has {constant:.4g}, the least possible is {found.floor:.4g})"
     )
     if console.as_json:
         rate = {"learning_rate": found.rate}
@@ -38,7 +39,10 @@ def prove(experiment: Experiment, count: int, console: Console) -> None:
         if found.rate is not None:
             console.out(f"  with another learning rate it does: {_key(experiment)}={found.rate:g}")
     if not found.learned:
-        raise CheckFailedError(f"{experiment.config.name}: {rows} could not be learned by heart")
+        at = "" if found.rate is None else " with this learning rate"
+        raise CheckFailedError(
+            f"{experiment.config.name}: {rows} could not be learned by heart{at}"
+        )
 
 
 def _key(experiment: Experiment) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from bpnet.cli.console import Console, number, seconds
+from bpnet.cli.report import draw_if_due
 from bpnet.cli.signals import Signals
+from bpnet.errors import DivergedError
 
 if TYPE_CHECKING:
     from bpnet.session import Session
@@ -26,10 +28,15 @@ def carry_out(session: Session, console: Console, signals: Signals) -> None:
     signals.session = session
     progress = Progress(console, session.experiment.state)
     with contextlib.closing(session.events()) as events:
-        for event in events:
-            progress.show(event)
+        try:
+            for event in events:
+                progress.show(event)
+        except DivergedError:
+            console.clear_live()
+            draw_if_due(session, console, signals)
+            raise
     if session.result:
-        _result(session, console)
+        _result(session, console, signals)
         return
     assert signals.received is not None
     console.warn(
@@ -51,10 +58,11 @@ def _announce(session: Session, console: Console) -> None:
     )
 
 
-def _result(session: Session, console: Console) -> None:
-    """Print the result table and, as the last line, the run directory."""
+def _result(session: Session, console: Console, signals: Signals) -> None:
+    """Print the result table, draw the report and print, as the last line, the run directory."""
     result = session.result
     if console.as_json:
+        draw_if_due(session, console, signals)
         console.json({"run": str(session.directory), **result})
         return
     if not console.quiet:
@@ -68,6 +76,7 @@ def _result(session: Session, console: Console) -> None:
             f"{seconds(result['training_s'])} of training"
         )
         console.table(["metric", *splits], rows, right=range(1, len(splits) + 1))
+    draw_if_due(session, console, signals)
     console.out(str(session.directory))
 
 

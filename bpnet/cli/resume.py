@@ -8,7 +8,7 @@ from bpnet.cli import threads
 from bpnet.cli.console import Console
 from bpnet.cli.progress import carry_out
 from bpnet.cli.signals import Signals
-from bpnet.config.write import inline
+from bpnet.cli.subject import from_here
 
 
 def resume(
@@ -37,7 +37,7 @@ def resume(
 
         facts = rundir.open_run(run)
         document = of_run.current(run, facts) if config is None else Document.read(config)
-        document = document.override(map(_from_here, values) if config is None else values)
+        document = document.override(map(from_here, values) if config is None else values)
         threads.choose(document, like=rundir.latest_session(facts))
         from bpnet import resuming
 
@@ -48,14 +48,6 @@ def resume(
             carry_out(session, console, signals)
             return
     _tell_finished(run, console)
-
-
-def _from_here(assignment: str) -> str:
-    """Return an override whose path, as typed, starts where bpnet does, not at the run's config."""
-    key, _, value = assignment.partition("=")
-    if key in ("data.train", "data.validation", "data.test") and Path(value).is_file():
-        return f"{key}={inline(str(Path(value).resolve()))}"
-    return assignment
 
 
 _MORE = {

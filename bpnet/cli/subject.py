@@ -11,6 +11,7 @@ import typer
 from bpnet.cli import threads
 from bpnet.cli.command import load_document
 from bpnet.cli.console import Console
+from bpnet.config.write import inline
 
 if TYPE_CHECKING:
     from bpnet.experiment import Experiment
@@ -35,6 +36,18 @@ Weights = Annotated[
 ]
 
 
+MOVABLE = ("data.train", "data.validation", "data.test")
+"""What may be said of a run's data that has moved."""
+
+
+def from_here(assignment: str) -> str:
+    """Return an override whose path, as typed, starts where bpnet does, not at the run's config."""
+    key, _, value = assignment.partition("=")
+    if key in MOVABLE and Path(value).exists():
+        return f"{key}={inline(str(Path(value).resolve()))}"
+    return assignment
+
+
 def load_exact(
     subject: str, overrides: Sequence[str] | None, weights: Path | None, console: Console
 ) -> Experiment:
@@ -45,7 +58,7 @@ def load_exact(
 
         run = Path(subject)
         facts = rundir.open_run(run)
-        document = of_run.current(run, facts).override(overrides or [])
+        document = of_run.current(run, facts).override(map(from_here, overrides or []))
         threads.choose(document, like=facts)
         weights = weights or run
     else:

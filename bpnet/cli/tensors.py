@@ -89,6 +89,7 @@ def show_activations(
         "source": rows.source,
         "row": row,
         "place": None if row is None else rows.place(int(rows.rows[0])),
+        "row_numbers": rows.rows.tolist() if layer is not None else None,
     }
     names = [inspection.INPUT, *inspection.layer_names(model)] if layer is None else [layer]
     if layer is None and output is None:
@@ -97,7 +98,7 @@ def show_activations(
         return
     arrays = {name: inspection.activations(model, rows.x, name) for name in names}
     summaries = [inspection.summarize(n, a, by_row=True) for n, a in arrays.items()]
-    lines = [str(row)] if row is not None else None
+    lines = list(map(str, rows.rows.tolist()))
     last = inspection.layer_names(model)[-1]
     labels = {}
     for name in names:

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from bpnet.cli.console import Console, harmless
+from bpnet.cli.overwriting import refuse_other_file
 from bpnet.cli.subject import Overrides, Subject, Weights, load_exact
-from bpnet.errors import RunError, UsageError
+from bpnet.errors import UsageError
 
 
 def trace(
@@ -20,8 +21,8 @@ def trace(
         list[str] | None,
         typer.Option(
             metavar="N",
-            help="Row of the data, from 0; also 0-3, 0,2,5, or several times: one batch. "
-            "By default the first training row.",
+            help="Row of the file, from 0, whatever part it is in; also 0-3, 0,2,5, or several "
+            "times: one batch. By default the first training row.",
         ),
     ] = None,
     after: Annotated[
@@ -29,7 +30,9 @@ def trace(
     ] = 0,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page that shows it, which needs no network."),
+        typer.Option(
+            metavar="FILE", help="Write a page that shows it, which needs no network; - for stdout."
+        ),
     ] = None,
     weights: Weights = None,
 ) -> None:
@@ -41,17 +44,27 @@ def trace(
     from bpnet.insight.trace.rows import parse_rows
 
     rows = parse_rows(row) if row else []
-    if html is not None:
-        _refuse_other_file(html)
+    if console.as_json and html is not None and str(html) == "-":
+        raise UsageError("--html - and --json both want standard output; give one of them")
+    if html is not None and str(html) != "-":
+        from bpnet.insight.trace.page import BEGINNING
+
+        refuse_other_file("--html", html, BEGINNING, "no page of bpnet trace")
     experiment = load_exact(subject, overrides, weights, console)
     from bpnet.insight.trace.recording import trace_step
 
     found = trace_step(experiment, rows, after=after)
+    if weights is not None or Path(subject).is_dir():
+        found.notes.append("the weights are trained ones; optimizer and schedule start anew")
     if html is not None:
         from bpnet.insight.trace.page import page
         from bpnet.runs import durable
 
-        durable.write(html, page(found).encode())
+        if str(html) == "-":
+            console.out(page(found).rstrip("\n"))
+            return
+        with durable.growing(html) as file:  # a device or a pipe stays what it is
+            file.write(page(found))
     if console.as_json:
         from bpnet.insight.trace.document import document
 
@@ -63,19 +76,3 @@ def trace(
 
         for line in lines(found):
             console.out(harmless(line))
-
-
-_BEGINNING = b"<!doctype html>"
-
-
-def _refuse_other_file(path: Path) -> None:
-    """Refuse to write over something that is no page."""
-    if not path.parent.is_dir():
-        raise UsageError(f"--html: there is no folder {path.parent}")
-    if path.is_dir():
-        raise UsageError(f"--html: {path} is a folder; name a file in it")
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        if file.read(len(_BEGINNING)).lower() != _BEGINNING:
-            raise RunError(f"{path}: there already, and no HTML page; choose another name")

@@ -12,7 +12,14 @@ from bpnet.errors import Path, dotted
 
 Weight = Literal["free", "adjustable", "fixed"]
 
-_FREE: tuple[Path, ...] = (("name",), ("threads",), ("checkpoint",), ("logging",), ("search",))
+_FREE: tuple[Path, ...] = (
+    ("name",),
+    ("threads",),
+    ("checkpoint",),
+    ("logging",),
+    ("report",),
+    ("search",),
+)
 """No number of a training depends on these."""
 
 _SOURCES: tuple[Path, ...] = (("data", "train"), ("data", "validation"), ("data", "test"))

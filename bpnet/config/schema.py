@@ -165,13 +165,16 @@ class TrainingConfig:
 class LoggingConfig:
     """Other places that hear of a training."""
 
-    tensorboard: Annotated[bool, "TensorBoard files; not in this version"] = False
-
-    def __post_init__(self) -> None:
-        if self.tensorboard:
-            raise OptionError(
-                "TensorBoard files are not in this version; leave it out", "tensorboard"
-            )
+    tensorboard: Annotated[
+        bool, "write a TensorBoard file into the run directory: tensorboard --logdir runs"
+    ] = False
+    wandb: Annotated[
+        Literal["offline"] | None,
+        "offline: keep a Weights & Biases run in the run directory, for wandb sync; sends nothing",
+    ] = None
+    histograms: Annotated[
+        bool, "whether they get histograms of weights and gradients, beside the metrics"
+    ] = True
 
 
 _NAME = re.compile(r"\w[\w .+-]{0,99}")
@@ -216,6 +219,10 @@ class Config:
     logging: Annotated[LoggingConfig, "other places that hear of the training"] = field(
         default_factory=LoggingConfig
     )
+    report: Annotated[
+        Literal["auto", "always", "never"],
+        "when `bpnet train` draws the report; auto: on a terminal, and after more than 10 seconds",
+    ] = "auto"
     search: Annotated[SearchConfig | None, "what `bpnet gridsearch` tries; training ignores it"] = (
         None
     )

@@ -95,10 +95,10 @@ class Batches:
         data = self.data
         batch = self._gathered[size]
         # mode="clip" writes straight into the buffer; "raise" would copy through another one.
-        np.take(data.x, rows, 0, batch.x, "clip")
-        np.take(data.target, rows, 0, batch.target, "clip")
-        if data.weight is not None:
-            np.take(data.weight, rows, 0, batch.weight, "clip")
+        data.x.take(rows, 0, batch.x, "clip")
+        data.target.take(rows, 0, batch.target, "clip")
+        if data.weight is not None and batch.weight is not None:
+            data.weight.take(rows, 0, batch.weight, "clip")
         return batch
 
 

@@ -43,10 +43,12 @@ def write_arrays(path: Path, arrays: Mapping[str, Array], csv_text: str | None) 
     Raises
     ------
     UsageError
-        If there are several arrays for a file that holds one.
+        If there are several arrays for a file that holds one, or a device or pipe stands there.
     RefusedError
         If the operating system refuses.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"-o {path}: no regular file; name another one, or -")
     buffer = io.BytesIO()
     if path.suffix == ".npz":
         np.savez(buffer, allow_pickle=False, **{name: np.asarray(a) for name, a in arrays.items()})

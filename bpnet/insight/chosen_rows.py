@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bpnet.config.schema import ImageFiles
 from bpnet.data.columns import Source
 from bpnet.data.dataset import Dataset, make_dataset
@@ -47,20 +49,26 @@ class Rows:
         return len(self.x)
 
     def only(self, row: int) -> Rows:
-        """Return one row, counted from 0.
+        """Return one row, by its number in the source, from 0.
 
         Raises
         ------
         UsageError
             If there is none of that number.
         """
-        if not 0 <= row < len(self):
-            raise UsageError(
-                f"--row {row}: expected 0 to {len(self) - 1}, as {self.part} has {len(self)} rows"
-            )
-        return Rows(
-            self.part, self.source, self.x[row : row + 1], self.rows[row : row + 1], self.place
-        )
+        at = np.flatnonzero(self.rows == row)
+        if not len(at):
+            raise no_such_row(row, int(self.rows.max()))
+        return Rows(self.part, self.source, self.x[at], self.rows[at], self.place)
+
+
+def no_such_row(row: int, last: int) -> UsageError:
+    """Return the error for the number of a row that no part has, the highest being `last`."""
+    if 0 <= row <= last:
+        why = "it is left out, as `missing: drop` or `outliers: drop` asks for"
+    else:
+        why = f"the rows go from 0 to {last}"
+    return UsageError(f"--row: there is no row {row}: {why}")
 
 
 def chosen_dataset(model: Model, split: str | None) -> tuple[str, Dataset, str]:
@@ -73,15 +81,19 @@ def chosen_dataset(model: Model, split: str | None) -> tuple[str, Dataset, str]:
     DataError
         If the data is no longer there.
     """
-    config = model.config
-    data = prepare(config.data, config.loss, Path(), seed=config.seed, dtype=config.dtype)
+    datasets = _datasets(model)
     if split is None:
-        split = next(name for name in ("test", "val", "train") if name in data.datasets)
-    if split not in data.datasets:
-        there = ", ".join(data.datasets)
+        split = next(name for name in ("test", "val", "train") if name in datasets)
+    if split not in datasets:
+        there = ", ".join(datasets)
         raise UsageError(f"this run has no {split} part; there are {there}")
     named = _origin(model, split)
-    return split, data.datasets[split], named if isinstance(named, str) else named.images
+    return split, datasets[split], named if isinstance(named, str) else named.images
+
+
+def _datasets(model: Model) -> dict[str, Dataset]:
+    config = model.config
+    return prepare(config.data, config.loss, Path(), seed=config.seed, dtype=config.dtype).datasets
 
 
 def _origin(model: Model, split: str) -> str | ImageFiles:
@@ -94,11 +106,53 @@ def _origin(model: Model, split: str) -> str | ImageFiles:
 def rows_of_split(model: Model, split: str | None) -> Rows:
     """Return the rows of a split, prepared as the model wants them; see `chosen_dataset`."""
     split, dataset, named = chosen_dataset(model, split)
+    return _rows(model, split, dataset, named)
 
+
+def _rows(model: Model, split: str, dataset: Dataset, named: str) -> Rows:
     def place(row: int) -> str:
         return read_part(model.config.data, _origin(model, split), Path()).place(row)
 
     return Rows(split, named, dataset.x, dataset.rows, place)
+
+
+def row_of_data(model: Model, row: int, split: str | None = None) -> Rows:
+    """Return one row of a run's data, by its number in the file, from 0.
+
+    Parameters
+    ----------
+    model
+        The model.
+    row
+        Its number in the source of the split; without one in the training's source, whichever part
+        it is in.
+    split
+        The part that it must be in.
+
+    Raises
+    ------
+    UsageError
+        If there is no such row.
+    DataError
+        If the data is no longer there.
+    """
+    if split is not None:
+        rows = rows_of_split(model, split)
+        if row in rows.rows:
+            return rows.only(row)
+    source = model.config.data.train
+    parts = {
+        name: dataset
+        for name, dataset in _datasets(model).items()
+        if _origin(model, name) == (source if split is None else _origin(model, split))
+    }
+    named = source if isinstance(source, str) else source.images
+    for part, dataset in parts.items():
+        if row in dataset.rows:
+            if split is not None:
+                raise UsageError(f"--row: row {row} is in {part}, not in {split}")
+            return _rows(model, part, dataset, named).only(row)
+    raise no_such_row(row, max(int(dataset.rows.max()) for dataset in parts.values()))
 
 
 def rows_of_file(model: Model, path: str) -> Rows:

@@ -17,6 +17,7 @@ from bpnet.model import Model
 from bpnet.nn.arena import Array, Shape
 from bpnet.nn.layers.base import Layer, Pass
 from bpnet.nn.network import EVALUATED
+from bpnet.nn.watching import shadowed
 
 INPUT = "input"
 """The name under which the network's inputs go as a layer's output, as in `bpnet check`."""
@@ -246,8 +247,5 @@ def _tapped(layer: Layer) -> Iterator[Callable[[Array], None]]:
     def into(array: Array) -> None:
         target[:] = [array]
 
-    vars(layer)["forward"] = tapped
-    try:
+    with shadowed(layer, forward=tapped):
         yield into
-    finally:
-        del vars(layer)["forward"]

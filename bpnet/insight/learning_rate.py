@@ -122,9 +122,12 @@ def find_learning_rate(
         If the range is none.
     """
     if not (0 < low < high <= 1e6):
-        raise UsageError(f"expected 0 < lowest < highest <= 1e6, received {low:g} and {high:g}")
+        raise UsageError(
+            "--from and --to: expected two rates above 0, the second larger and at most 1e6, "
+            f"received {low:g} and {high:g}"
+        )
     if steps < FEWEST:
-        raise UsageError(f"expected at least {FEWEST} steps, received {steps}")
+        raise UsageError(f"--steps: expected {FEWEST} or more, received {steps}")
     with untouched(state):
         rates, losses, stopped = _run(state, low, high, steps)
     smoothed = smooth(rates, losses)

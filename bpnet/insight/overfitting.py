@@ -42,7 +42,9 @@ LEARNED = 0.01
 """Part of the way from the least possible loss to a constant answer's that may be left."""
 
 OTHER_RATES = (10.0, 0.1, 100.0, 0.01, 1000.0, 10_000.0)
-"""What the learning rate is multiplied by, in turn, if it doesn't work."""
+"""What the learning rate is multiplied by, in turn, if it doesn't work; then come usual ones."""
+
+USUAL_RATES = (1e-3, 1e-2, 1e-1)
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Overfit:
     Attributes
     ----------
     rows
-        Which rows of the training part, in its order.
+        Which rows of the data, from 0.
     learned
         Whether the loss came within `LEARNED` of its least possible value.
     steps
@@ -123,7 +125,7 @@ def overfit(experiment: Experiment, count: int, *, steps: int = STEPS) -> Overfi
     with untouched(state):
         losses, diverged = _train(state, rate, goal, steps)
     found = Overfit(
-        rows=[int(row) for row in rows],
+        rows=[int(row) for row in (data.rows if len(data.rows) else rows)],
         learned=bool(losses) and losses[-1] <= goal,
         steps=len(losses),
         loss=losses[-1] if losses else math.nan,
@@ -227,11 +229,11 @@ def _floor(experiment: Experiment, data: Dataset) -> tuple[float, str]:
             part = take(data, rows)
             share = loss.total(part.target, part.weight) / total
             floor += share * constant_loss(loss, part, best_constant(loss, part))
-    where = data.rows[torn[0]] + 1 if len(data.rows) else np.array(torn[0]) + 1
+    where = data.rows[torn[0]] if len(data.rows) else np.array(torn[0])
     shown = " and ".join(str(int(row)) for row in where[:2])
     return floor, (
-        f"rows {shown} of the data have equal inputs and different targets, so the loss can't "
-        f"fall below {floor:.4g}"
+        f"rows {shown} of the data (from 0) have equal inputs and different targets, so the loss "
+        f"can't fall below {floor:.4g}"
     )
 
 
@@ -246,8 +248,7 @@ def _explain(
     """Add what may be wrong; try other learning rates."""
     state = experiment.state
     rate = state.schedule.base
-    for factor in OTHER_RATES:
-        other = float(f"{rate * factor:.2g}")
+    for other in [*(float(f"{rate * factor:.2g}") for factor in OTHER_RATES), *USUAL_RATES]:
         if not 0 < other <= 1e6:
             continue
         with untouched(state):
@@ -266,6 +267,8 @@ def _explain(
         pass  # that is more than can be read from the loss
     elif diverged:
         found.hints.append("the training diverged: look at inputs, targets and initialization")
+    elif losses and losses[-1] > 2 * max(found.constant, losses[0]):
+        found.hints.append("the loss grows: look at inputs, targets and initialization")
     elif losses and losses[-1] > 0.98 * found.constant:
         found.hints.append(
             "the loss stays at that of a constant answer: nothing of the inputs arrives at the "

@@ -312,16 +312,19 @@ class Surface:
         self.gradient |= {name: param.grad.copy() for name, param in self._params.items()}
 
     def value(self) -> float:
-        """Return the loss where everything stands now."""
-        z = self._forward()
-        if self._loss is not None and self._target is not None:
-            value = self._loss.forward(z, self._target, self._weight)
-        else:
-            assert self._upstream is not None
-            value = float(np.vdot(self._upstream, z))
+        """Return the loss where everything stands now, penalties included."""
+        value = self.without_penalties()
         if self._penalty is not None:
             value += self._penalty.penalty(self._network.arena)
         return value
+
+    def without_penalties(self) -> float:
+        """Return the loss of the rows alone."""
+        z = self._forward()
+        if self._loss is not None and self._target is not None:
+            return self._loss.forward(z, self._target, self._weight)
+        assert self._upstream is not None
+        return float(np.vdot(self._upstream, z))
 
     def along(self, direction: Mapping[str, Array]) -> _Line:
         """Return the loss as a function of the distance along a direction."""

@@ -92,6 +92,7 @@ def write(path: Path, data: bytes | str) -> None:
 
     A temporary file in the same folder, written in full, synchronized, renamed over `path`,
     and the folder synchronized. Only after this returns may anybody be told of the file.
+    A device, pipe or terminal is written to as it is.
 
     Raises
     ------
@@ -100,8 +101,17 @@ def write(path: Path, data: bytes | str) -> None:
     """
     if isinstance(data, str):
         data = data.encode()
-    with refusals("write", path), _complete(path) as descriptor:
-        _write_all(descriptor, data)
+    with refusals("write", path):
+        if _is_device(path):
+            path.write_bytes(data)
+            return
+        with _complete(path) as descriptor:
+            _write_all(descriptor, data)
+
+
+def _is_device(path: Path) -> bool:
+    """Say whether a path names a device, pipe or terminal, which must never be replaced."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextlib.contextmanager
@@ -116,7 +126,7 @@ def growing(path: Path) -> Iterator[IO[str]]:
     RefusedError
         If the operating system refuses; then `path` is as it was.
     """
-    if path.exists() and not path.is_file():
+    if _is_device(path):
         with refusals("write", path), open(path, "w", encoding="utf-8", newline="") as file:
             yield file
         return

@@ -17,6 +17,12 @@ from bpnet.runs.lock import LOCK
 
 MANIFEST = "manifest.sha256"
 
+_APART = (LOCK, MANIFEST, rundir.REPORT)
+"""Files of a run directory that say nothing of their own about the run."""
+
+_FOLDERS_APART = (rundir.PLOTS, "wandb")
+"""Folders of that kind; into the second another program writes when it likes."""
+
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _CHUNK = 1 << 20
 
@@ -65,7 +71,11 @@ def write(directory: Path, coming: Mapping[str, bytes]) -> None:
 
 
 def files(directory: Path) -> Iterator[str]:
-    """Yield every file of a run directory that says something about the run, by its path there."""
+    """Yield every file of a run directory that says something about the run, by its path there.
+
+    What `bpnet report` draws is left out: it is made of the other files, at any time and anew;
+    and so is what wandb keeps for itself.
+    """
 
     def refuse(error: OSError) -> None:
         with durable.refusals("read", directory):
@@ -73,11 +83,13 @@ def files(directory: Path) -> Iterator[str]:
 
     for folder, folders, names in os.walk(directory, onerror=refuse):
         folders.sort()
+        if folder == str(directory):
+            folders[:] = [name for name in folders if name not in _FOLDERS_APART]
         for name in sorted(names):
             path = Path(folder, name)
             inside = path.relative_to(directory).as_posix()
             unfinished = name.startswith(durable.TEMPORARY)
-            if not unfinished and inside not in (LOCK, MANIFEST) and _is_plain(path):
+            if not unfinished and inside not in _APART and _is_plain(path):
                 yield inside
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,11 @@ class Recorder:
     mark
         Where the metrics end that are kept, when a training goes on.
 
+    Attributes
+    ----------
+    listeners
+        Whoever else is told of every event, once it is written down; single steps left out.
+
     Raises
     ------
     RefusedError
@@ -63,6 +68,7 @@ class Recorder:
         self.state = state
         self.directory = directory
         self.options = options
+        self.listeners: list[Callable[[Event], None]] = []
         with contextlib.ExitStack() as opened:
             self.metrics = opened.enter_context(contextlib.closing(MetricsLog(directory, mark)))
             self._events = self._open(rundir.EVENTS, opened)
@@ -80,7 +86,8 @@ class Recorder:
         if isinstance(event, StepEnd):
             if self.options.every.unit != "epochs" and self._due():
                 self.save()
-        elif isinstance(event, EpochEnd):
+            return
+        if isinstance(event, EpochEnd):
             self.metrics.append(event.row)
             self._log.append(plain_line(event.row))
             if self.options.every.unit == "epochs" and self._due():
@@ -92,6 +99,8 @@ class Recorder:
         elif isinstance(event, Stopped):
             self.note("stopped", reason=event.reason, message=event.message)
             self._log.append(f"stopped: {event.message}")
+        for listener in self.listeners:
+            listener(event)
 
     def save(self) -> Path:
         """Save the state and the best weights; then remove what is older than needed.

@@ -25,6 +25,8 @@ MODEL = "model.safetensors"
 RESULT = "result.json"
 INITIAL = "initial.safetensors"
 DIVERGED = "diverged.safetensors"
+REPORT = "report.html"
+PLOTS = "plots"
 KINDS = ("checkpoint", "weights", "model", "divergence")
 """What the tensor files of a run may be."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from bpnet.nn.arena import Array
 from bpnet.nn.layers.base import Layer, Pass
+from bpnet.nn.watching import shadowed, tensors_of
 from bpnet.training.gradient import fill_gradient
 
 if TYPE_CHECKING:
@@ -156,29 +156,13 @@ class _Watch:
         )
 
 
-@contextlib.contextmanager
-def _shadowed(thing: Any, **methods: Callable[..., Any]) -> Iterator[None]:
-    """Let an object have other methods for a while."""
-    vars(thing).update(methods)
-    try:
-        yield
-    finally:
-        for name in methods:
-            del vars(thing)[name]
-
-
 def _watched_layer(
     state: TrainingState, watch: _Watch, name: str, layer: Layer
 ) -> contextlib.AbstractContextManager[None]:
     """Watch what a layer returns, and what it does to tensors of its own."""
     arena = state.network.arena
     forward, backward = layer.forward, layer.backward
-
-    def own(params: dict[str, Any]) -> list[tuple[str, Any]]:
-        parts = [(full.rpartition("."), param) for full, param in params.items()]
-        return [(tensor, param) for (owner, _, tensor), param in parts if owner == name]
-
-    params, states = own(arena.params), own(arena.states)
+    params, states = tensors_of(name, arena.params), tensors_of(name, arena.states)
     is_first = layer is state.network.layers[0]
 
     def watched_forward(x: Array, step: Pass) -> Array:
@@ -187,20 +171,20 @@ def _watched_layer(
         fed = largest(x)  # now, as the layer may write over it
         y = forward(x, step)
         watch.see("output", y, name, by_row=True, fed=fed)
-        for tensor, param in states:
+        for tensor, param in states.items():
             watch.see("state", param.value, name, tensor, fed=fed)
         return y
 
     def watched_backward(dy: Array, *, need_dx: bool = True) -> Array | None:
         fed = largest(dy)
         dx = backward(dy, need_dx=need_dx)
-        for tensor, param in params:
+        for tensor, param in params.items():
             watch.see("gradient", param.grad, name, tensor, fed=fed)
         if dx is not None:
             watch.see("dx", dx, name, by_row=True, fed=fed)
         return dx
 
-    return _shadowed(layer, forward=watched_forward, backward=watched_backward)
+    return shadowed(layer, forward=watched_forward, backward=watched_backward)
 
 
 def _watched_loss(state: TrainingState, watch: _Watch) -> contextlib.AbstractContextManager[None]:
@@ -218,4 +202,4 @@ def _watched_loss(state: TrainingState, watch: _Watch) -> contextlib.AbstractCon
         watch.see("dz", dz, by_row=True)
         return dz
 
-    return _shadowed(state.loss, forward=watched_forward, backward=watched_backward)
+    return shadowed(state.loss, forward=watched_forward, backward=watched_backward)

@@ -67,7 +67,8 @@ def fit(state: TrainingState) -> Iterator[Event]:
                 return
         yield from _finish_epoch(state, epoch_began)
         state.elapsed = time.perf_counter() - began
-    yield Stopped("finished", f"all {control.epochs} epochs are done")
+    done_all = f"all {control.epochs} epochs are" if control.epochs > 1 else "the one epoch is"
+    yield Stopped("finished", f"{done_all} done")
 
 
 def learn(

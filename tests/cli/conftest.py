@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bpnet.cli import run
+
 
 @dataclass
 class Result:
@@ -28,7 +30,7 @@ class Result:
 def bpnet(tmp_path):
     """Return a function that runs a command line in `tmp_path`."""
 
-    def run(*arguments, stdin="", code=0, env=(), cwd=tmp_path):
+    def start(*arguments, stdin="", code=0, env=(), cwd=tmp_path):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
         environment |= {"NO_COLOR": "1", "OPENBLAS_NUM_THREADS": "1", **dict(env)}
         done = subprocess.run(
@@ -46,7 +48,22 @@ def bpnet(tmp_path):
             assert result.code == code, f"exit {result.code}\n{result.out}\n{result.err}"
         return result
 
-    return run
+    return start
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch, capsys):
+    """Return a function that runs a command line in this process, in `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, code=0):
+        capsys.readouterr()
+        ended = run([str(argument) for argument in arguments])
+        done = Result(ended, *capsys.readouterr())
+        assert ended == code, f"exit {ended}\n{done.out}\n{done.err}"
+        return done
+
+    return call
 
 
 @pytest.fixture

@@ -1,12 +1,7 @@
 """Most of these run the command line within the test's process, which is much quicker."""
 
-import json
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-
-from bpnet import cli
 
 ROWS = [f"{i % 13 + i / 7:.3f},{(i * 37) % 101},{'ab'[i * 7 % 13 > 5]}" for i in range(120)]
 CONFIG = """\
@@ -14,31 +9,6 @@ data: {train: d.csv, target: z}
 model: {layers: [{type: dense, units: auto}]}
 loss: cross_entropy
 """
-
-
-@dataclass
-class Done:
-    out: str
-    err: str
-
-    @property
-    def lines(self):
-        return self.out.splitlines()
-
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def here(capsys, monkeypatch, tmp_path):
-    """Return a function that runs a command line in this process, in `tmp_path`."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, code=0):
-        assert cli.run([str(argument) for argument in arguments]) == code
-        return Done(*capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -52,14 +22,14 @@ def table(tmp_path, config):
     return write
 
 
-def test_a_healthy_table_gets_one_line(here, table):
-    done = here("data", "check", table(), "--skip", "drift", "--skip", "labels")
+def test_a_healthy_table_gets_one_line(inside, table):
+    done = inside("data", "check", table(), "--skip", "drift", "--skip", "labels")
     assert done.out == "nothing found: 11 checks on 120 rows (train 84, val 18, test 18)\n"
     assert done.err == ""
 
 
-def test_what_could_not_be_checked_is_said(here, table):
-    done = here("data", "check", table())
+def test_what_could_not_be_checked_is_said(inside, table):
+    done = inside("data", "check", table())
     assert done.lines[0] == "not checked: drift, as test or train has fewer than 20 rows"
     assert done.lines[1].startswith("not checked: labels, as the inputs tell too little of 'z'")
     assert done.lines[2].startswith("nothing found: 11 checks on 120 rows")
@@ -72,10 +42,12 @@ def test_a_process_ends_with_6_under_strict_and_keeps_its_stdout_clean(bpnet, ta
     assert done.err == "bpnet: error: the data check found 1 warning\n"
 
 
-def test_a_finding_says_what_where_and_what_to_do(here, table):
+def test_a_finding_says_what_where_and_what_to_do(inside, table):
     rows = [f"{row},7" for row in ROWS]
     rows[20] = rows[3]
-    done = here("data", "check", table(rows, "x,y,z,k"), "--only", "constant", "--only=duplicates")
+    done = inside(
+        "data", "check", table(rows, "x,y,z,k"), "--only", "constant", "--only=duplicates"
+    )
     assert done.lines[0] == (
         "warning: duplicates: 1 row is an exact copy of an earlier one, 0.8 % of all"
     )
@@ -84,58 +56,60 @@ def test_a_finding_says_what_where_and_what_to_do(here, table):
     assert done.lines[-1] == "2 warnings: 2 checks on 120 rows (train 84, val 18, test 18)"
 
 
-def test_strict_fails_with_6_for_errors_and_warnings_but_not_for_notes(here, table):
+def test_strict_fails_with_6_for_errors_and_warnings_but_not_for_notes(inside, table):
     name = table([f"{row},7" for row in ROWS], "x,y,z,k")
-    here("data", "check", name, "--only", "constant")
-    done = here("data", "check", name, "--only", "constant", "--strict", code=6)
+    inside("data", "check", name, "--only", "constant")
+    done = inside("data", "check", name, "--only", "constant", "--strict", code=6)
     assert done.err == "bpnet: error: the data check found 1 warning\n"
-    done = here("data", "check", name, "--only", "constant", "--strict", "-q", code=6)
+    done = inside("data", "check", name, "--only", "constant", "--strict", "-q", code=6)
     assert done.out == ""
     name = table([*ROWS[1:], ",5,a"])
-    note = here("data", "check", name, "--only", "missing", "--strict")
+    note = inside("data", "check", name, "--only", "missing", "--strict")
     assert note.lines[0].startswith("note: missing: 1 cell is missing in 1 column: x 1")
 
 
-def test_json_is_one_document_with_every_row(here, table):
+def test_json_is_one_document_with_every_row(inside, table):
     rows = list(ROWS)
     for i in range(20):
         rows[50 + i] = rows[i]
     name = table(rows)
-    found = here("data", "check", name, "--only", "duplicates", "--json").json()
+    found = inside("data", "check", name, "--only", "duplicates", "--json").json()
     assert found["passed"] is False
     assert (found["errors"], found["warnings"], found["notes"]) == (0, 1, 0)
     (finding,) = found["findings"]
     assert finding["check"] == "duplicates"
     assert finding["rows"] == [{"source": "d.csv", "lines": list(range(52, 72)), "count": 20}]
     assert found["rows"] == {"train": 84, "val": 18, "test": 18}
-    before = here("--json", "data", "check", name, "--only", "duplicates")
+    before = inside("--json", "data", "check", name, "--only", "duplicates")
     assert before.json() == found
 
 
-def test_show_chooses_how_many_rows_are_listed(here, table):
+def test_show_chooses_how_many_rows_are_listed(inside, table):
     rows = list(ROWS)
     for i in range(20):
         rows[50 + i] = rows[i]
-    done = here("data", "check", table(rows), "--only", "duplicates", "--show", "12")
+    done = inside("data", "check", table(rows), "--only", "duplicates", "--show", "12")
     assert "    lines 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63 and 8 more" in done.lines
-    done = here("data", "check", table(rows), "--only", "duplicates", "--show", "0")
+    done = inside("data", "check", table(rows), "--only", "duplicates", "--show", "0")
     assert "lines" not in done.out
-    here("data", "check", table(rows), "--show", "-1", code=2)
+    inside("data", "check", table(rows), "--show", "-1", code=2)
 
 
 def test_lines_are_those_of_the_file_even_with_quoted_newlines_and_blank_lines(
-    here, table, tmp_path
+    inside, table, tmp_path
 ):
     rows = [f'"{i}\n{i}",{i % 10},{"ab"[i % 2]}' for i in range(9)]
     rows += ["", '"0\n0",0,a']
     name = table(rows, text=CONFIG + "seed: 1\n")
-    done = here("data", "check", name, "--only", "duplicates", "data.columns={x: {type: category}}")
+    done = inside(
+        "data", "check", name, "--only", "duplicates", "data.columns={x: {type: category}}"
+    )
     lines = (tmp_path / "d.csv").read_text().splitlines()
     assert "    line 21" in done.lines
     assert lines[20] == '"0'
 
 
-def test_arrays_count_rows_from_0(here, config, tmp_path):
+def test_arrays_count_rows_from_0(inside, config, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, 3))
     x[70] = x[4]
@@ -144,12 +118,12 @@ def test_arrays_count_rows_from_0(here, config, tmp_path):
     config(
         "data: {train: d.npz}\nmodel: {layers: [{type: dense, units: auto}]}\nloss: cross_entropy"
     )
-    done = here("data", "check", "c.yaml", "--only", "duplicates")
+    done = inside("data", "check", "c.yaml", "--only", "duplicates")
     assert "    row 70" in done.lines
     assert "    row 4 = row 70" in done.lines
 
 
-def test_images_are_checked_for_copies_leaks_and_shared_rows(here, config, tmp_path):
+def test_images_are_checked_for_copies_leaks_and_shared_rows(inside, config, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (200, 6, 6, 1)).astype(np.uint8)
     y = rng.integers(0, 2, 200)
@@ -163,40 +137,40 @@ def test_images_are_checked_for_copies_leaks_and_shared_rows(here, config, tmp_p
         "data: {train: d.npz, test: t.npz, validation: 0}\n"
         "model: {layers: [{type: flatten}, {type: dense, units: auto}]}\nloss: cross_entropy\n"
     )
-    found = here("data", "check", "c.yaml", "--json").json()["findings"]
+    found = inside("data", "check", "c.yaml", "--json").json()["findings"]
     by_check = {finding["check"]: finding for finding in found}
     assert by_check["leaks"]["columns"] == ["[2, 3, 0]"]
     assert by_check["overlap"]["level"] == "error"
     assert by_check["duplicates"]["rows"][0]["rows"] == [150]
 
 
-def test_json_lines_have_lines_and_missing_keys_are_missing_cells(here, config, tmp_path):
+def test_json_lines_have_lines_and_missing_keys_are_missing_cells(inside, config, tmp_path):
     rows = [f'{{"x": {i * 37 % 101}, "z": "{"ab"[i % 2]}"}}' for i in range(60)]
     rows[9] = '{"z": "b"}'
     (tmp_path / "d.jsonl").write_text("\n".join(rows) + "\n")
     config(CONFIG.replace("d.csv", "d.jsonl"))
-    done = here("data", "check", "c.yaml", "--only", "missing")
+    done = inside("data", "check", "c.yaml", "--only", "missing")
     assert "    line 10" in done.lines
 
 
-def test_what_a_file_says_is_printed_harmlessly(here, table):
+def test_what_a_file_says_is_printed_harmlessly(inside, table):
     spelled = ["A\x1b[31m", "a\x1b[31m"]
     rows = [f"{i},{spelled[i % 2]},{'ab'[i % 2]}" for i in range(60)]
-    done = here("data", "check", table(rows), "--only", "spellings")
+    done = inside("data", "check", table(rows), "--only", "spellings")
     assert "\x1b" not in done.out
     assert "x1b" in done.out
 
 
-def test_mistakes_have_their_own_exit_codes(here, config, table):
-    here("data", "check", "nothing.yaml", code=2)
-    here("data", "check", config(CONFIG), code=3)
+def test_mistakes_have_their_own_exit_codes(inside, config, table):
+    inside("data", "check", "nothing.yaml", code=2)
+    inside("data", "check", config(CONFIG), code=3)
     name = table()
-    assert "did you mean 'labels'" in here("data", "check", name, "--only", "label", code=2).err
-    done = here("data", "check", name, "data.target=q", code=2)
+    assert "did you mean 'labels'" in inside("data", "check", name, "--only", "label", code=2).err
+    done = inside("data", "check", name, "data.target=q", code=2)
     assert done.err.startswith("data.target=q: error: data.target: d.csv has no column 'q'")
-    here("data", "chekc", name, code=2)
+    inside("data", "chekc", name, code=2)
 
 
-def test_the_group_shows_its_commands(here):
-    assert "check" in here("data").out
-    assert here("data", "--help").out == here("data").out
+def test_the_group_shows_its_commands(inside):
+    assert "check" in inside("data").out
+    assert inside("data", "--help").out == inside("data").out

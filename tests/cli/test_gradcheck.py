@@ -1,40 +1,8 @@
 """`bpnet gradcheck` as users run it."""
 
-import json
-from dataclasses import dataclass
-
 import pytest
 
-from bpnet.cli import run
 from bpnet.nn.layers.activations import Tanh
-
-
-@dataclass
-class Done:
-    out: str
-    err: str
-
-    @property
-    def lines(self):
-        return self.out.splitlines()
-
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def inside(tmp_path, monkeypatch, capsys):
-    """Return a function that runs a command line in this process, in `tmp_path`."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments, code=0):
-        capsys.readouterr()
-        ended = run([str(argument) for argument in arguments])
-        done = Done(*capsys.readouterr())
-        assert ended == code, f"exit {ended}\n{done.out}\n{done.err}"
-        return done
-
-    return call
 
 
 def test_right_gradients_give_a_table_and_0(bpnet, config):

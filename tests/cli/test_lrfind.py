@@ -50,11 +50,21 @@ def test_a_peak_of_the_schedule_is_what_is_suggested(bpnet, config):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--from", "1", "--to", "0.1"], 2, "expected 0 < lowest < highest"),
-        (["--csv", "missing/x.csv"], 8, "folder does not exist"),
+        (["--from", "1", "--to", "0.1"], 2, "--from and --to: expected two rates above 0"),
+        (["--steps", "3"], 2, "--steps: expected 20 or more"),
+        (["--csv", "missing/x.csv"], 2, "--csv: there is no folder missing"),
+        (["--csv", "c.yaml"], 5, "there already, and no curve of bpnet lrfind"),
+        (["--svg", "c.yaml"], 5, "there already, and no SVG picture"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line(bpnet, config, arguments, code, said):
     result = bpnet("lrfind", config(), *arguments, code=code)
     assert said in result.err
     assert result.out == ""
+
+
+def test_its_own_files_are_written_anew(bpnet, config, tmp_path):
+    for _ in range(2):
+        bpnet("lrfind", config(), "-q", "--csv", "x.csv", "--svg", "x.svg")
+    assert (tmp_path / "x.csv").read_text().startswith("step,learning_rate,loss,smoothed\n1,")
+    assert (tmp_path / "x.svg").read_text().startswith("<svg")

@@ -1,42 +1,11 @@
 """`bpnet trace` as users run it."""
 
-import json
+import os
 import sys
-from dataclasses import dataclass
+import threading
 
 import pexpect
 import pytest
-
-from bpnet.cli import run
-
-
-@dataclass
-class Done:
-    out: str
-    err: str
-
-    @property
-    def lines(self):
-        return self.out.splitlines()
-
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def inside(tmp_path, monkeypatch, capsys):
-    """Return a function that runs a command line in this process, in `tmp_path`."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments, code=0):
-        capsys.readouterr()
-        ended = run([str(argument) for argument in arguments])
-        done = Done(*capsys.readouterr())
-        assert ended == code, f"exit {ended}\n{done.out}\n{done.err}"
-        return done
-
-    return call
-
 
 XOR = """\
 data: {train: builtin:xor, target: y, validation: 0, test: 0, numeric: {scale: none}}
@@ -93,10 +62,46 @@ def test_a_page_is_written_and_its_name_printed(inside, config, tmp_path):
 def test_a_page_is_written_over_no_other_file(inside, config, tmp_path):
     name = config(XOR)
     done = inside("trace", name, "--html", name, code=5)
-    assert "there already, and no HTML page" in done.err
+    assert "there already, and no page of bpnet trace" in done.err
     assert (tmp_path / name).read_text() == XOR
     assert "no folder" in inside("trace", name, "--html", "no/where.html", code=2).err
     assert "is a folder" in inside("trace", name, "--html", ".", code=2).err
+    (tmp_path / "mine.html").write_text("<!doctype html>\n<html lang='en'>my own page")
+    inside("trace", name, "--html", "mine.html", code=5)
+
+
+def test_a_page_goes_to_standard_output_or_into_a_pipe_which_stays_one(inside, config, tmp_path):
+    name = config(XOR)
+    page = inside("trace", name, "--html", "step.html") and (tmp_path / "step.html").read_text()
+    assert inside("trace", name, "--html", "-").out == page
+    os.mkfifo(tmp_path / "pipe")
+    received = []
+    reader = threading.Thread(target=lambda: received.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    inside("trace", name, "--html", "pipe")
+    reader.join(timeout=60)
+    assert received == [page]
+    assert (tmp_path / "pipe").is_fifo()
+    assert "both want standard output" in inside("trace", name, "--html", "-", "--json", code=2).err
+
+
+def test_a_trained_network_is_said_to_have_a_new_optimizer(inside, trained):
+    assert "optimizer and schedule start anew" in inside("trace", trained).out
+
+
+def test_the_data_of_a_run_that_has_moved_is_given_from_where_one_is(inside, config, tmp_path):
+    rows = "".join(f"{i % 7},{i % 3},{'pq'[i % 2]}\n" for i in range(40))
+    (tmp_path / "d.csv").write_text(f"a,b,y\n{rows}")
+    name = config(XOR.replace("builtin:xor", "d.csv"))
+    inside("train", name, "--run-dir", "run", "-q")
+    (tmp_path / "away").mkdir()
+    (tmp_path / "d.csv").rename(tmp_path / "away" / "d.csv")
+    inside("trace", "run", code=3)
+    assert "away/d.csv" in inside("trace", "run", "data.train=away/d.csv").lines[0]
+    assert "data.train=PATH" in inside("doctor", "run").out
+    found = inside("doctor", "run", "data.train=away/d.csv").out
+    assert "layers, start -> end" in found
+    assert "looked at as it is" in inside("doctor", "run", "seed=3", code=2).err
 
 
 def test_a_run_is_traced_with_its_trained_weights(inside, trained, config):

@@ -208,6 +208,25 @@ def test_a_column_that_gives_a_number_away_is_found(check, leak):
     assert finding.level == "error"
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_a_column_whose_gaps_give_the_answer_away_is_found(check, loss):
+    table = numeric() if loss == "mse" else healthy()
+    target = "y" if loss == "mse" else "kind"
+    high = (
+        [float(v) > np.median(np.array(table["y"], float)) for v in table["y"]]
+        if loss == "mse"
+        else [v == "red" for v in table["kind"]]
+    )
+    if loss == "mse":
+        table["y"] = [f"{10 * h + i / 1e4:.4f}" for i, h in enumerate(high)]
+    else:
+        table["kind"] = ["red" if h else "green" for h in high]
+    told = np.random.default_rng(5).normal(size=len(high))
+    table["told"] = ["" if h else f"{v:.4f}" for h, v in zip(high, told, strict=True)]
+    columns = [f.columns for f in found(check(table, target=target, loss=loss), "leaks")]
+    assert ("told",) in columns
+
+
 def test_many_categories_are_no_leak_by_themselves(check):
     table = healthy()
     table["town"] = [f"town {i // 2}" for i in range(ROWS)]
@@ -464,6 +483,25 @@ def test_a_wrong_number_to_predict_is_found_by_what_the_inputs_say(check):
     assert numbers(finding) == [row + 2]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_honest_amounts_with_long_tails_are_not_doubted(check, seed):
+    rng = np.random.default_rng(seed)
+    size, rooms = rng.lognormal(size=400), rng.integers(1, 6, 400)
+    price = np.exp(0.6 * np.log(size) + 0.2 * rooms + 0.2 * rng.normal(size=400))
+    table = {
+        "size": [f"{v:.4f}" for v in size],
+        "rooms": list(rooms),
+        "price": [f"{v:.4f}" for v in price],
+    }
+    report = check(table, target="price", loss="mse", only=["labels"])
+    assert report.findings == []
+    assert report.skipped == {}
+    row = int(np.argsort(price)[200])
+    table["price"][row] = f"{10 * price[row]:.4f}"
+    (finding,) = check(table, target="price", loss="mse", only=["labels"]).findings
+    assert numbers(finding)[0] == row + 2
+
+
 def test_labels_that_nothing_tells_are_not_doubted(check):
     rng = np.random.default_rng(99)
     table = healthy()
@@ -489,6 +527,11 @@ def test_the_same_data_gives_the_same_report(check):
 def test_unknown_checks_are_refused_with_the_nearest_name(check):
     with pytest.raises(UsageError, match="did you mean 'labels'"):
         check(healthy(), only=["label"])
+
+
+def test_a_choice_that_leaves_no_check_is_refused(check):
+    with pytest.raises(UsageError, match="leave no check"):
+        check(healthy(), only=["labels"], skip=["labels"])
 
 
 def test_a_config_that_does_not_fit_the_data_is_an_error_with_its_place(check):

@@ -322,3 +322,22 @@ HEALTHY = {
 def test_more_healthy_trainings_are_silent(name, folder):
     _, findings, _ = visit(HEALTHY[name], folder)
     assert [(finding.rule, finding.text) for finding in findings] == []
+
+
+def test_inputs_that_are_not_scaled_are_scaled_first_where_they_saturate():
+    document = Document.parse(
+        dump(
+            config(
+                *DIGITS,
+                rate=0.003,
+                data=UNSCALED,
+                model={"init": "he", **layers(32, act="tanh")},
+                training=SHORT,
+            )
+        )
+    )
+    seen = observe(build(document), Limits(10_000, SECONDS))
+    found = examine(seen, Laboratory(document, SECONDS))
+    saturated = next(f for f in found if f.rule == "saturated_activation")
+    assert saturated.change.overrides == ("data.numeric.scale=standard",)
+    assert saturated.tried

@@ -154,16 +154,17 @@ def test_a_run_that_has_only_begun_is_looked_at_from_its_start(folder):
     seen, _ = visit(run)
     assert seen.start is not None
     assert seen.end is None
-    assert any("no checkpoint yet" in gap for gap in seen.gaps)
+    assert any("no checkpoint to look at" in gap for gap in seen.gaps)
     assert any("no metrics" in gap for gap in seen.gaps)
 
 
 def test_without_a_checkpoint_the_newest_loss_says_how_much_was_learned(folder):
     run = train(folder)
-    for path in checkpoint.all_of(run):
+    for path in (*checkpoint.all_of(run), run / rundir.MODEL):
         path.unlink()
     seen, findings = visit(run)
     assert seen.end is None
+    assert all("->" not in cell for row in layer_rows(seen) for cell in row)
     assert seen.unlearned == pytest.approx(seen.rows[-1]["train/loss"] / seen.base_train)
     assert findings == []
 
@@ -226,3 +227,31 @@ def test_trials_stop_when_time_is_up(folder):
 def test_what_is_no_run_is_refused(folder):
     with pytest.raises(RunError, match=r"run\.json is missing"):
         past.recall_run(folder)
+
+
+def test_where_all_checkpoints_are_damaged_the_model_is_looked_at(folder):
+    run = train(folder)
+    for path in checkpoint.all_of(run):
+        path.write_bytes(path.read_bytes()[:500])
+    seen, _ = visit(run)
+    assert seen.end is not None
+    (gap,) = seen.gaps
+    assert "damaged" in gap
+    assert gap.endswith("so the end is that of the model, its best epoch")
+
+
+def test_metrics_that_can_not_be_read_are_a_gap(folder):
+    run = train(folder)
+    (run / rundir.METRICS).write_bytes(b"\xff\xfe{{{")
+    seen, _ = visit(run)
+    assert any("no metrics" in gap for gap in seen.gaps)
+
+
+def test_a_rate_that_is_many_thousand_times_too_high_is_brought_down_to_one_that_works(folder):
+    run = train(folder, "optimizer={type: sgd, learning_rate: 1e4}")
+    document = past.document_of(run)
+    found = examine(past.recall_run(run), Laboratory(document, 1e6))
+    assert found[0].rule == "learning_rate_too_high"
+    assert found[0].tried
+    (override,) = found[0].change.overrides
+    assert 1e-3 <= float(override.partition("=")[2]) <= 1

@@ -131,14 +131,16 @@ def test_histograms_count_every_finite_number_once():
 
 def test_one_row_is_chosen_by_its_number_and_named_by_its_line(model):
     rows = chosen_rows.rows_of_split(model, "test")
-    one = rows.only(3)
-    assert len(one) == 1
-    np.testing.assert_array_equal(one.x[0], rows.x[3])
-    assert one.place(int(one.rows[0])) == f"line {rows.rows[3] + 2}"
-    with pytest.raises(UsageError, match="expected 0 to 50, as test has 51 rows"):
-        rows.only(51)
-    with pytest.raises(UsageError, match="expected 0 to"):
-        rows.only(-1)
+    number = int(rows.rows[3])
+    assert number != 3
+    for one in (rows.only(number), chosen_rows.row_of_data(model, number)):
+        assert (len(one), one.part) == (1, "test")
+        np.testing.assert_array_equal(one.x[0], rows.x[3])
+        assert one.place(int(one.rows[0])) == f"line {number + 2}"
+    with pytest.raises(UsageError, match="no row 344: the rows go from 0 to 343"):
+        chosen_rows.row_of_data(model, 344)
+    with pytest.raises(UsageError, match=f"row {number} is in test, not in val"):
+        chosen_rows.row_of_data(model, number, "val")
 
 
 def test_rows_of_a_file_need_no_target(model, tmp_path):

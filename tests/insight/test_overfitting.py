@@ -116,7 +116,7 @@ def test_equal_inputs_with_different_targets_have_a_floor(tmp_path):
     found = overfit(made, 10)
     assert found.floor == pytest.approx(0.8 * np.log(2))
     assert found.learned  # as much as can be
-    assert "rows 1 and 2 of the data have equal inputs" in found.hints[0]
+    assert "rows 0 and 1 of the data (from 0) have equal inputs" in found.hints[0]
 
 
 def test_a_floor_of_numbers_is_their_spread(tmp_path):
@@ -155,3 +155,24 @@ def test_a_number_of_rows_that_there_is_not_is_refused(count):
 def test_a_training_that_diverges_is_no_crash():
     found = overfit(experiment("optimizer={type: sgd, learning_rate: 1e6}", **NUMBER), 8)
     assert not found.learned
+
+
+def test_of_a_rate_far_from_any_usual_one_a_usual_one_is_proposed():
+    found = overfit(experiment("optimizer.learning_rate=1e-12"), 8, steps=400)
+    assert not found.learned
+    assert found.rate in (1e-3, 1e-2, 1e-1)
+
+
+def test_a_loss_that_grows_is_not_said_to_stand_still():
+    made = experiment("optimizer={type: sgd, learning_rate: 30}", **NUMBER)
+    found = overfit(made, 8, steps=4)
+    assert not found.learned
+    assert any("the loss grows" in hint or "diverged" in hint for hint in found.hints)
+
+
+def test_the_rows_are_named_by_their_numbers_in_the_file():
+    made = experiment()
+    data = made.state.batches.data
+    found = overfit(made, 12)
+    chosen = choose(data, 12, made.config.seed)
+    assert found.rows == data.rows[chosen].tolist() != chosen.tolist()

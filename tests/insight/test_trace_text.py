@@ -7,6 +7,7 @@ import pytest
 from bpnet.config.document import Document
 from bpnet.errors import UsageError
 from bpnet.insight.exact import build_exact
+from bpnet.insight.trace.arithmetic import num
 from bpnet.insight.trace.recording import trace_step
 from bpnet.insight.trace.rows import parse_rows
 from bpnet.insight.trace.text import lines
@@ -142,9 +143,9 @@ def test_a_row_that_was_dropped_can_not_be_traced(tmp_path):
         f"data: {{train: {tmp_path}/d.csv, target: y, numeric: {{missing: drop}}}}\n"
         "model: {layers: [{type: dense, units: auto}]}\nloss: cross_entropy\n"
     )
-    with pytest.raises(UsageError, match="no row 3 to trace: it is left out"):
+    with pytest.raises(UsageError, match="no row 3: it is left out"):
         traced(config, [3])
-    with pytest.raises(UsageError, match="no row 30 to trace: the rows go from 0 to 29"):
+    with pytest.raises(UsageError, match="no row 30: the rows go from 0 to 29"):
         traced(config, [30])
 
 
@@ -173,3 +174,51 @@ def test_rows_are_named_by_numbers_and_ranges(texts, rows):
 def test_other_rows_are_refused(text):
     with pytest.raises(UsageError, match=r"--row: "):
         parse_rows([text])
+
+
+WEIGHTED = XOR.replace("binary_cross_entropy", "{type: binary_cross_entropy, label_smoothing: 0.2}")
+
+
+def test_where_weights_or_smoothing_count_the_first_derivative_is_written_out():
+    found = traced(WEIGHTED, [1])
+    said = list(lines(found))
+    place = said.index("  with weights or smoothing dz[0] = p[0] - t[0]")
+    assert said[place + 1].split(" = ")[-1] == num(found.loss.dz[0, 0])
+    assert not any("smoothing" in line for line in told(XOR, [1]))
+
+
+def test_the_loss_is_divided_by_the_weights_before_the_eyes_of_the_reader():
+    config = DIGITS.replace("cross_entropy", "{type: cross_entropy, class_weight: balanced}")
+    found = traced(config, [0])
+    (line,) = [line for line in lines(found) if line.startswith("  L = ")]
+    row, total, value = re.fullmatch(r"  L = (\S+) / (\S+) = (\S+)", line).groups()
+    assert float(row) / float(total) == pytest.approx(float(value), rel=1e-3)
+    assert float(value) == pytest.approx(found.loss.value, rel=1e-3)
+
+
+def test_a_formula_that_its_column_cuts_short_stands_below_in_full():
+    said = told(XOR.replace("sigmoid", "layer_norm"), [1])
+    assert any("..." in line and "layer_norm_1  1x2" in line for line in said)
+    full = (
+        "  layer_norm_1: y = gamma x̂ + beta, x̂ = (x - mean) / √(variance + epsilon), over each row"
+    )
+    assert full in said
+
+
+def test_rows_that_the_training_never_sees_are_named_together():
+    config = DIGITS.replace("target: digit", "target: digit, validation: 0.3")
+    experiment, _ = build_exact(Document.parse(config))
+    unseen = sorted(experiment.data.datasets["val"].rows.tolist())[:3]
+    (note,) = traced(config, unseen).notes
+    first, second, third = unseen
+    assert note == (
+        f"rows {first}, {second} and {third} are in the validation part: the training itself "
+        "never sees them"
+    )
+
+
+def test_a_batch_norm_that_sees_one_row_is_said_to_use_its_running_averages():
+    config = XOR.replace("sigmoid", "batch_norm")
+    (note,) = traced(config, [1]).notes
+    assert "batch_norm_1 normalizes by its running averages" in note
+    assert traced(config, [1, 2]).notes == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bpnet.insight.doctor.evidence import Evidence
-from bpnet.insight.doctor.findings import BETTER, Change, Finding, Rule
+from bpnet.insight.doctor.findings import BETTER, SOMETHING, Change, Finding, Rule
 from bpnet.insight.doctor.laboratory import Laboratory
 from bpnet.insight.doctor.rules import RULES
 
@@ -14,10 +14,6 @@ NOTICEABLE = 0.1
 
 NOTHING = 0.98
 """Loss over that of a constant answer, above which nothing has been learned."""
-
-SOMETHING = 0.8
-"""Loss over that of a constant answer, below which something has been learned beyond doubt: the
-best of several trials may come a little below 1 by chance."""
 
 LONGER = 4
 """How many times as long as the training a trial may be."""

@@ -10,6 +10,10 @@ from bpnet.insight.doctor.evidence import Evidence
 BETTER = 0.7
 """What a change must leave of the loss, at most, to prove a suspicion."""
 
+SOMETHING = 0.8
+"""Loss over that of a constant answer, below which something has been learned beyond doubt: the
+best of several trials may come a little below 1 by chance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -88,6 +92,8 @@ class Rule:
         Rules whose findings explain one of this rule.
     proof
         Whether it is only a suspicion until a change has made the training much better.
+    begins
+        From where on it is a finding, in words, for people who look it up.
     """
 
     name: str
@@ -97,3 +103,4 @@ class Rule:
     changes: Callable[[Evidence, Finding], Iterator[Change]]
     causes: tuple[str, ...] = ()
     proof: bool = False
+    begins: str = field(kw_only=True)

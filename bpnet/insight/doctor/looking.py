@@ -13,6 +13,7 @@ from bpnet.insight.doctor.evidence import LayerLook, Look
 from bpnet.nn.arena import Array
 from bpnet.nn.layers.base import Layer, Pass
 from bpnet.nn.rules import Batch
+from bpnet.nn.watching import shadowed, tensors_of
 
 if TYPE_CHECKING:
     from bpnet.training.state import TrainingState
@@ -45,7 +46,7 @@ def look(state: TrainingState) -> Look:
     try:
         with contextlib.ExitStack() as stack, np.errstate(all="ignore"):
             for watch in watches:
-                stack.enter_context(watch)
+                stack.enter_context(watch.open())
             for batch in batches:
                 part = len(batch.x)
                 squares += float(np.square(batch.x, dtype=np.float64).sum())
@@ -76,8 +77,8 @@ def _batches(state: TrainingState) -> Iterator[Batch]:
 
 def _is_weighted(state: TrainingState, name: str) -> bool:
     """Say whether a layer has weights of its own (not only a bias or a scale) that are trained."""
-    params = state.network.arena.params.values()
-    return any(p.decay and len(p.shape) > 1 and p.name.rpartition(".")[0] == name for p in params)
+    own = tensors_of(name, state.network.arena.params).values()
+    return any(p.decay and len(p.shape) > 1 for p in own)
 
 
 def _twins(state: TrainingState) -> list[str]:
@@ -89,7 +90,7 @@ def _twins(state: TrainingState) -> list[str]:
     return [name for name in names if name != last]
 
 
-class _Watch(contextlib.AbstractContextManager["_Watch"]):
+class _Watch:
     """Stands in for a layer's two methods and takes down what passes."""
 
     def __init__(self, name: str, layer: Layer, weighted: bool) -> None:
@@ -99,12 +100,9 @@ class _Watch(contextlib.AbstractContextManager["_Watch"]):
         self._squares = self._delta = 0.0
         self._alive: Array | None = None
 
-    def __enter__(self) -> _Watch:
-        vars(self.layer).update(forward=self.forward, backward=self.backward)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        del vars(self.layer)["forward"], vars(self.layer)["backward"]
+    def open(self) -> contextlib.AbstractContextManager[None]:
+        """Watch the layer for a while."""
+        return shadowed(self.layer, forward=self.forward, backward=self.backward)
 
     def forward(self, x: Array, step: Pass) -> Array:
         y = self._forward(x, step)

@@ -10,8 +10,9 @@ import numpy as np
 
 from bpnet.config import of_run
 from bpnet.config.document import Document
-from bpnet.errors import BpnetError, DivergedError, RunError
+from bpnet.errors import BpnetError, DataError, DivergedError, RunError
 from bpnet.experiment import Experiment, build
+from bpnet.fine_tuning import initialize_from
 from bpnet.insight.doctor.evidence import Evidence
 from bpnet.insight.doctor.looking import Updates, look
 from bpnet.insight.doctor.probe import judge, measure_base
@@ -46,11 +47,18 @@ def initial_weights(directory: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def recall_run(directory: Path) -> Evidence:
+def recall_run(directory: Path, document: Document | None = None) -> Evidence:
     """Gather what a run directory tells: its metrics, its weights, and both again on its data.
 
     Nothing in the directory changes, whatever its status. What is missing or damaged is named in
     `Evidence.gaps`.
+
+    Parameters
+    ----------
+    directory
+        The run directory.
+    document
+        Its config, with the new places of data that has moved; by default as it is.
 
     Raises
     ------
@@ -68,17 +76,21 @@ def recall_run(directory: Path) -> Evidence:
         seen.rows = metrics_log.read(directory)
     except BpnetError as error:
         seen.gaps.append(f"no metrics: {error}")
+    else:
+        if not seen.rows and status in ("done", "stopped"):
+            seen.gaps.append(f"no metrics: {directory / rundir.METRICS} has no line to be read")
     last: dict[str, Any] = seen.rows[-1] if seen.rows else {}
     seen.steps = int(last.get("step") or 0)
     seen.seconds = sum(seen.curve("time_s"))
     seen.rate = max(seen.curve("lr"), default=math.nan)
     try:
-        experiment = build(of_run.current(directory, facts))
+        experiment = build(document or of_run.current(directory, facts))
     except RunError:
         raise
     except BpnetError as error:
         seen.gaps.append(
             f"only the metrics could be judged, as its data and network can't be made: {error}"
+            + ("; if it has moved, say where it is: data.train=PATH" if _is_gone(error) else "")
         )
         return seen
     state = experiment.state
@@ -96,6 +108,10 @@ def recall_run(directory: Path) -> Evidence:
         judge(seen)
         _measure_updates(state, seen)
     return seen
+
+
+def _is_gone(error: BpnetError) -> bool:
+    return isinstance(error, DataError) and "no such file" in error.message
 
 
 def _load_start(directory: Path, state: TrainingState, seen: Evidence) -> bool:
@@ -132,11 +148,25 @@ def _load_newest(
             except BpnetError:
                 tries.append(str(error))
     else:
-        if not seen.diverged:
-            seen.gaps.append("; ".join([*tries, "there is no checkpoint yet to look at"]))
+        if not seen.diverged and not _load_model(directory, state, tries, seen):
             return False
     if seen.diverged:
         _load_divergence(directory, state, seen)
+    return True
+
+
+def _load_model(directory: Path, state: TrainingState, tries: list[str], seen: Evidence) -> bool:
+    """Put the weights of the model, if the run has one, into the network."""
+    tries = tries or ["there is no checkpoint to look at"]
+    if not (directory / rundir.MODEL).is_file():
+        seen.gaps.append("; ".join(tries))
+        return False
+    try:
+        initialize_from(state.network, directory / rundir.MODEL)
+    except BpnetError as error:
+        seen.gaps.append("; ".join([*tries, str(error)]))
+        return False
+    seen.gaps.append("; ".join([*tries, "so the end is that of the model, its best epoch"]))
     return True
 
 

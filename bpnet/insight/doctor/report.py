@@ -68,20 +68,22 @@ def _look(look: Look | None) -> dict[str, Any] | None:
 
 def layer_rows(seen: Evidence) -> list[list[str]]:
     """Return a row of text for every layer: name, size, dead or flat, gradient, update."""
-    start, end = seen.start, seen.end or seen.start
-    if start is None or end is None:
+    start = seen.start
+    if start is None:
         return []
+    looks = [look for look in (start, seen.end) if look is not None]
     updates = {name.rpartition(".")[0]: value for name, value in seen.updates.items()}
     rows = []
-    for before, after in zip(start.layers, end.layers, strict=True):
-        idle = [_share(layer.dead, layer.saturated) for layer in (before, after)]
+    for layers in zip(*(look.layers for look in looks), strict=True):
+        idle = [_share(layer.dead, layer.saturated) for layer in layers]
+        name = layers[0].name
         rows.append(
             [
-                before.name,
-                _pair(before.size, after.size),
+                name,
+                _written(*(layer.size for layer in layers)),
                 " -> ".join(idle) if any(idle) else "",
-                _pair(before.delta, after.delta),
-                f"{updates[before.name]:.1e}" if before.name in updates else "",
+                _written(*(layer.delta for layer in layers)),
+                f"{updates[name]:.1e}" if name in updates else "",
             ]
         )
     return rows
@@ -92,7 +94,8 @@ def _share(dead: float, saturated: float) -> str:
     return "" if math.isnan(value) else f"{value:.0%}"
 
 
-def _pair(before: float, after: float) -> str:
-    if math.isnan(before) and math.isnan(after):
+def _written(*values: float) -> str:
+    """Write a number of the start, and of the end if it was looked at."""
+    if all(map(math.isnan, values)):
         return ""
-    return f"{before:.3g} -> {after:.3g}"
+    return " -> ".join(f"{value:.3g}" for value in values)

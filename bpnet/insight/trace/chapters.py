@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from bpnet.insight.trace.changes import changes
 from bpnet.insight.trace.details import Details
 from bpnet.insight.trace.formulas import of_layer, of_loss
@@ -14,7 +12,6 @@ from bpnet.insight.trace.fragments import (
     about,
     aside,
     gradient_table,
-    largest,
     shapes,
     summary,
     update_table,
@@ -152,7 +149,7 @@ class _Writer:
         if found is not None:
             yield equation(found)
         value = outcome.value()
-        if value is not None and len(self.trace.rows) > 1:
+        if value is not None and not (found is not None and value.value == found.value):
             yield equation(value)
         if loss.penalty:
             yield (
@@ -255,7 +252,7 @@ class _Writer:
         for tensor in trained:
             said = what.gradients.get(tensor.short, "")
             parts.append(f'<p class="formula">{formula(said)}</p>')
-            index = largest(tensor)
+            _, index = tensor.steepest
             found = self.details.steps(step.name).gradient(tensor.short, index)
             if found is not None:
                 parts.append(equation(found))
@@ -266,14 +263,12 @@ class _Writer:
         trace = self.trace
         rule = trace.rule
         known = UPDATES.get(rule.optimizer.type)
-        trained = [t for t in trace.tensors if t.gradient is not None and t.before.size]
-        if trained:
-            tensor = max(trained, key=lambda t: float(np.abs(t.gradient).max()))  # type: ignore[arg-type]
-            index = largest(tensor)
+        if trace.example is not None:
+            tensor, index = trace.example
             parts = [
                 f"<p>Optimizer: {text(rule.optimizer.type)}, learning rate {number(rule.lr)}, "
+                f"step {rule.step}.</p>"
             ]
-            parts.append(f"step {rule.step}.</p>")
             parts += (
                 [f'<p class="formula">{formula(line)}</p>' for line in known.formula]
                 if known
@@ -294,19 +289,15 @@ class _Writer:
     def _afterwards(self) -> Chapter:
         trace, loss = self.trace, self.trace.loss
         before, after = loss.value + loss.penalty, loss.after + loss.penalty_after
-        foretold = sum(
-            float(np.vdot(t.gradient, t.after - t.before))
-            for t in trace.tensors
-            if t.gradient is not None and t.after is not None
-        )
         better = after < before
         these = "this row" if len(trace.rows) == 1 else "these rows"
+        penalties = ", penalties included," if loss.penalty or loss.penalty_after else ""
         parts = [
-            f"<p>With the new weights the loss of {these} is "
+            f"<p>With the new weights the loss of {these}{penalties} is "
             f"<b>{number(after)}</b>; before it was <b>{number(before)}</b>, so it "
             f"{'fell' if better else 'did not fall'}: a change of {number(after - before)}.</p>",
             "<p>The gradient had foretold "
-            f"{number(foretold)}: every gradient times the change of its weight, added up. ",
+            f"{number(trace.foretold)}: every gradient times the change of its weight, added up. ",
             "The two differ because the gradient describes the slope where the step began, and the "
             "loss is curved; with a smaller learning rate they come closer.</p>",
         ]

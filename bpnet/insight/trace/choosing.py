@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bpnet.data.dataset import Dataset
-from bpnet.errors import UsageError
 from bpnet.experiment import Experiment
+from bpnet.insight.chosen_rows import no_such_row
 
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 
@@ -53,13 +53,7 @@ def choose(experiment: Experiment, rows: Sequence[int]) -> Chosen:
     }
     for row in rows:
         if row not in places:
-            last = max(places)
-            why = (
-                f"the rows go from 0 to {last}"
-                if row > last
-                else "it is left out, as `missing: drop` or `outliers: drop` asks for"
-            )
-            raise UsageError(f"--row: there is no row {row} to trace: {why}")
+            raise no_such_row(row, max(places))
     found = [places[row] for row in rows]
     return Chosen(
         _joined([(datasets[split], i) for split, i in found]),

@@ -128,7 +128,7 @@ def _unit(trace: Trace, column: Column, at: tuple[int, int], row: int, j: int) -
         label = f'<text class="name" x="{x}" y="{y - RADIUS - 5}">{text(shortened(name))}</text>'
     below = ""
     if delta is not None:
-        below = f'<text class="delta" x="{x}" y="{y + RADIUS + 13}">∂ {_three(delta)}</text>'
+        below = f'<text class="delta" x="{x}" y="{y + RADIUS + 13}">∂ {_short(delta)}</text>'
     if column.name == "loss":
         target = text(shortened(f"target {trace.answers[row]}", 18))
         below = f'<text class="name" x="{x}" y="{y + RADIUS + 15}">{target}</text>'
@@ -137,7 +137,7 @@ def _unit(trace: Trace, column: Column, at: tuple[int, int], row: int, j: int) -
         f'data-detail="u{column.number}-{j}">{label}'
         f'<circle class="body" cx="{x}" cy="{y}" r="{RADIUS}"/>'
         f'<circle class="tone" cx="{x}" cy="{y}" r="{RADIUS}" style="fill-opacity:{strength:.2f}"/>'
-        f'<text class="value" x="{x}" y="{y + 4}">{_three(value)}</text>{below}</g>'
+        f'<text class="value" x="{x}" y="{y + 4}">{_short(value)}</text>{below}</g>'
     )
 
 
@@ -147,13 +147,13 @@ def _whole(column: Column, at: tuple[int, int], row: int) -> str:
     below = ""
     if column.deltas is not None:
         mean = float(np.abs(column.deltas[row]).mean())
-        below = f'<text class="delta" x="{x}" y="{y + 46}">mean |∂| {_three(mean)}</text>'
+        below = f'<text class="delta" x="{x}" y="{y + 46}">mean |∂| {_short(mean)}</text>'
     return (
         f'<g class="unit whole" tabindex="0" role="button" aria-label="{text(column.name)}" '
         f'data-detail="u{column.number}-0">'
         f'<rect class="body" x="{x - 44}" y="{y - 30}" width="88" height="60" rx="8"/>'
         f'<text class="value" x="{x}" y="{y - 3}">mean size</text>'
-        f'<text class="value" x="{x}" y="{y + 14}">{_three(size)}</text>{below}</g>'
+        f'<text class="value" x="{x}" y="{y + 14}">{_short(size)}</text>{below}</g>'
     )
 
 
@@ -173,10 +173,19 @@ def shortened(name: str, width: int = 14) -> str:
     return name if len(name) <= width else f"{name[: width - 1]}…"
 
 
-def _three(value: float) -> str:
-    """Write a number with three digits, as short as it goes."""
-    written = f"{value + 0.0:.3g}"
-    mantissa, e, exponent = written.partition("e")
-    if e:  # 1e-05 is shorter than 0.0000100, and 1e-5 shorter yet
-        written = f"{float(mantissa):.2g}e{int(exponent)}"
+_FITS = 6
+"""Characters that a circle has room for."""
+
+
+def _short(value: float) -> str:
+    """Write a number with up to three digits, so that it fits into a circle."""
+    written = f"{value:.0f}" if 1000 <= abs(value) < 99_999.5 else f"{value + 0.0:.3g}"
+    for digits in (3, 2, 1):
+        if "e" not in written and len(written) <= _FITS:
+            break
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        written = f"{float(mantissa):g}e{int(exponent)}"  # 1e-5 rather than 1e-05
+        if len(written) <= _FITS:
+            break
+        written = f"{value:.{digits - 1}g}" if digits > 1 else written
     return written.replace("-", "−")

@@ -7,6 +7,7 @@ rows is divided by, N the rows, K the outputs.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,6 +34,10 @@ class CrossEntropyOutcome(Outcome):
         self.plain = bool((self.c == 1).all()) and self.step.weight is None
         shifted = self.z - self.z.max(axis=1, keepdims=True)
         self.log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+    @property
+    def as_written(self) -> bool:
+        return self.plain and not self.loss.label_smoothing and self.step.weight is None
 
     def meaning(self, n: int, k: int) -> Derivation:
         peak = float(self.z[n].max())
@@ -67,7 +72,10 @@ class CrossEntropyOutcome(Outcome):
             log_p = float(self.log_p[n, k])
             numbers = f"-log({num(math.exp(log_p))})"
             return Derivation(symbol, f"-log p{place(k)}", numbers, -log_p)
-        return add_up(symbol, terms)
+        remark = "q is what the answer asks for: 1 for the right class, smoothed if the config says"
+        if not self.plain:
+            remark += "; c is the weight of the class"
+        return replace(add_up(symbol, terms), remark=remark)
 
     def gradient(self, n: int, k: int) -> Derivation:
         p, q, s = float(self.p[n, k]), float(self.q[n, k]), self.weight(n)
@@ -138,6 +146,10 @@ class BinaryOutcome(Outcome):
         self.p = np.asarray(self.step.meaning)
         self.plain = bool((self.yes == 1).all() and (self.no == 1).all())
 
+    @property
+    def as_written(self) -> bool:
+        return self.plain and not self.loss.label_smoothing and self.step.weight is None
+
     def meaning(self, n: int, k: int) -> Derivation:
         z = float(self.z[n, k])
         numbers = f"1 / (1 + exp(-{arg(z)}))"
@@ -161,6 +173,8 @@ class BinaryOutcome(Outcome):
                 value += no * math.log1p(math.exp(-abs(z))) + no * max(z, 0.0)
             terms.append(Term(" + ".join(letters), " + ".join(numbers), value))
         whole = add_up(f"L of row {self.rows[n]}", terms)
+        if not self.plain:
+            whole = replace(whole, remark="a is the weight of yes, b that of no")
         if len(terms) == 1:
             return whole
         return Derivation(
@@ -168,6 +182,7 @@ class BinaryOutcome(Outcome):
             f"({whole.formula}) / K",
             f"({whole.numbers}) / {len(terms)}",
             whole.value / len(terms),
+            whole.remark,
         )
 
     def gradient(self, n: int, k: int) -> Derivation:

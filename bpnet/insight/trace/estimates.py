@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from bpnet.data.dataset import Dataset
 from bpnet.insight.trace.record import Numeric, Trace
 from bpnet.nn.arena import Array
 from bpnet.nn.differences import derivative
+from bpnet.nn.gradcheck import INPUT, Surface
 from bpnet.nn.layers.base import Layer, Pass
+from bpnet.nn.watching import shadowed
 from bpnet.training.state import TrainingState
 
 SAMPLED = 10
@@ -22,45 +24,33 @@ SAMPLED = 10
 class Around:
     """The loss of a traced step around where it was taken.
 
+    To be made before the step: every evaluation finds the running statistics, and draws the random
+    numbers, that the step will find and draw.
+
     Parameters
     ----------
     state
-        The training, after the step.
+        The training.
     data
         The rows of the step.
-    statistics
-        The running statistics before it.
-    noise
-        The state of the random stream before it; None if nothing is random.
     """
 
-    def __init__(
-        self,
-        state: TrainingState,
-        data: Dataset,
-        statistics: Array,
-        noise: Mapping[str, Any] | None,
-    ) -> None:
-        self._state, self._data = state, data
-        self._statistics, self._noise = statistics, noise
+    def __init__(self, state: TrainingState, data: Dataset) -> None:
+        self._arena = state.network.arena
+        self._surface = Surface(
+            state.network,
+            data.x,
+            loss=state.loss,
+            target=data.target,
+            weight=data.weight,
+            penalty=state.regularization,
+            noise=state.dropout,
+        )
 
     def loss(self) -> float:
         """Return the loss of the rows with the weights as they are now, without penalties."""
-        state, data = self._state, self._data
-        arena = state.network.arena
-        kept = arena.state.copy()
-        arena.state[:] = self._statistics
-        rng = None
-        if self._noise is not None:
-            bits = np.random.PCG64()
-            known: Any = self._noise
-            bits.state = known
-            rng = np.random.Generator(bits)
-        with np.errstate(all="ignore"):
-            z = state.network.forward(data.x, Pass(train=True, rng=rng))
-            value = state.loss.forward(z, data.target, data.weight)
-        arena.state[:] = kept
-        return value
+        with self._quietly():
+            return self._surface.without_penalties()
 
     def estimate(self, trace: Trace, limit: int) -> None:
         """Fill the numeric derivatives of a trace: of the parameters, then of the outputs.
@@ -75,7 +65,7 @@ class Around:
             How many in all at most; of a tensor that would exceed it only those numbers whose
             gradients are the largest, `SAMPLED` of them.
         """
-        arena = self._state.network.arena
+        arena = self._arena
         after = {name: param.value.copy() for name, param in arena.params.items()}
         for tensor in trace.tensors:
             arena.params[tensor.name].value[...] = tensor.before
@@ -90,18 +80,28 @@ class Around:
                 if step.dy is None:
                     continue
                 moved = np.zeros_like(step.y)
-                with _moved(step.layer, moved):
+                with shadowed(step.layer, forward=_moved(step.layer, moved)):
                     step.numeric = self._differences(moved, step.dy, limit)
                 limit -= moved.size
             first = trace.layers[trace.backward[-1]]
-            if first.dx is not None and first.dx.shape == self._data.x.shape:
-                trace.numeric = self._differences(self._data.x, first.dx, limit)
+            x = self._surface.places.get(INPUT)
+            if x is not None and first.dx is not None and first.dx.shape == x.shape:
+                trace.numeric = self._differences(x, first.dx, limit)
         finally:
             for name, value in after.items():
                 arena.params[name].value[...] = value
 
     def _total(self) -> float:
-        return self.loss() + self._state.regularization.penalty(self._state.network.arena)
+        with self._quietly():
+            return self._surface.value()
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Let nothing of an evaluation stay behind, and no overflow be heard."""
+        kept = self._arena.state.copy()
+        with np.errstate(all="ignore"):
+            yield
+        self._arena.state[:] = kept
 
     def _differences(self, place: Array, gradient: Array, limit: int) -> Numeric:
         """Estimate the derivatives by the numbers of an array, all or the largest of them."""
@@ -128,16 +128,11 @@ class Around:
         return found
 
 
-@contextlib.contextmanager
-def _moved(layer: Layer, by: Array) -> Iterator[None]:
-    """Let a layer add something to its output for a while."""
+def _moved(layer: Layer, by: Array) -> Callable[[Array, Pass], Array]:
+    """Return the forward pass of a layer with something added to its output."""
     forward = layer.forward
 
     def moved(x: Array, step: Pass) -> Array:
         return forward(x, step) + by
 
-    vars(layer)["forward"] = moved
-    try:
-        yield
-    finally:
-        del vars(layer)["forward"]
+    return moved

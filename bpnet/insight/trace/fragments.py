@@ -45,13 +45,6 @@ def aside(question: str, answer: str, more: str = "") -> str:
     )
 
 
-def largest(tensor: TensorStep) -> tuple[int, ...]:
-    """Return where the gradient of a tensor is largest."""
-    assert tensor.gradient is not None
-    place = np.unravel_index(int(np.abs(tensor.gradient).argmax()), tensor.shape)
-    return tuple(int(i) for i in place)
-
-
 def gradient_table(tensor: TensorStep) -> str:
     """Return the gradients of a tensor beside their estimates, if they are few."""
     assert tensor.gradient is not None

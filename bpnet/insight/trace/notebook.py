@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from bpnet.insight.trace.record import LayerStep, LossStep, TensorStep
-from bpnet.nn.arena import Array, Param
+from bpnet.nn.arena import Array
 from bpnet.nn.layers.base import Layer, Pass
 from bpnet.nn.layers.dropout import Dropout
 from bpnet.nn.vectors import views
+from bpnet.nn.watching import shadowed, tensors_of
 from bpnet.training.state import TrainingState
 
 
@@ -58,30 +59,22 @@ class Notebook:
         state = self.state
         with contextlib.ExitStack() as stack:
             for name, layer, _ in state.network.walk():
-                stack.enter_context(_shadowed(layer, **self._layer(name, layer)))
-            stack.enter_context(_shadowed(state.loss, **self._loss()))
-            stack.enter_context(_shadowed(state.regularization, **self._regularization()))
-            stack.enter_context(_shadowed(state.optimizer, step=self._optimizer()))
+                stack.enter_context(shadowed(layer, **self._layer(name, layer)))
+            stack.enter_context(shadowed(state.loss, **self._loss()))
+            stack.enter_context(shadowed(state.regularization, **self._regularization()))
+            stack.enter_context(shadowed(state.optimizer, step=self._optimizer()))
             yield
-
-    def _own(self, name: str) -> list[Param]:
-        params = self.state.network.arena.params.values()
-        return [param for param in params if param.name.rpartition(".")[0] == name]
 
     def _layer(self, name: str, layer: Layer) -> dict[str, Callable[..., Any]]:
         forward, backward = layer.forward, layer.backward
-        own = self._own(name)
+        own = list(tensors_of(name, self.state.network.arena.params).values())
 
         def watched_forward(x: Array, step: Pass) -> Array:
             given = x.copy()  # now, as the layer may write over it
             y = forward(x, step)
             entry = LayerStep(name, layer, given, y.copy())
             entry.tensors = [self.tensors[param.name] for param in own]
-            entry.statistics = {
-                full.rpartition(".")[2]: array
-                for full, array in self.statistics.items()
-                if full.rpartition(".")[0] == name
-            }
+            entry.statistics = tensors_of(name, self.statistics)
             if isinstance(layer, Dropout) and layer.drops:
                 entry.factor = layer.factor.copy()
             self.layers[name] = entry
@@ -133,7 +126,7 @@ class Notebook:
         return {"forward": watched_forward, "backward": watched_backward}
 
     def _regularization(self) -> dict[str, Callable[..., Any]]:
-        regularization, arena = self.state.regularization, self.state.network.arena
+        regularization = self.state.regularization
         add, constrain = regularization.add_gradient, regularization.constrain
 
         def watched_add(given: Any) -> None:
@@ -145,7 +138,6 @@ class Notebook:
             constrain(given)
             self._note("after", self._values())
 
-        assert arena is self.state.network.arena
         return {"add_gradient": watched_add, "constrain": watched_constrain}
 
     def _optimizer(self) -> Callable[[float], None]:
@@ -189,14 +181,3 @@ def _constants(state: TrainingState) -> dict[str, float]:
     optimizer = state.optimizer
     named = {n: a for n, a in optimizer.state().items() if n not in optimizer.vectors}
     return {name: float(array[0]) for name, array in named.items()}
-
-
-@contextlib.contextmanager
-def _shadowed(thing: Any, **methods: Callable[..., Any]) -> Iterator[None]:
-    """Let an object have other methods for a while."""
-    vars(thing).update(methods)
-    try:
-        yield
-    finally:
-        for name in methods:
-            del vars(thing)[name]

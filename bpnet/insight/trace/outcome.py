@@ -26,6 +26,11 @@ class Outcome:
         return 1.0 if self.step.weight is None else float(self.step.weight[n])
 
     @property
+    def as_written(self) -> bool:
+        """Whether dz is just what the formula of the loss says, without weights and the like."""
+        return self.step.weight is None
+
+    @property
     def divisor(self) -> float:
         """What the sum over rows (and outputs) is divided by; 1 if it is 0."""
         return self.step.total or 1.0
@@ -52,10 +57,11 @@ class Outcome:
         whole = add_up("L", terms)
         if len(self.rows) == 1 and self.divisor == 1:
             return whole
+        around = "({})" if len(self.rows) > 1 else "{}"
         return Derivation(
             "L",
-            f"({whole.formula}) / {self._letters_of_divisor()}",
-            f"({whole.numbers}) / {num(self.divisor)}",
+            f"{around.format(whole.formula)} / {self._letters_of_divisor()}",
+            f"{around.format(whole.numbers)} / {num(self.divisor)}",
             whole.value / self.divisor,
         )
 

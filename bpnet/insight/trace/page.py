@@ -13,6 +13,9 @@ from bpnet.insight.trace.plan import make_plan
 from bpnet.insight.trace.record import Trace
 from bpnet.insight.trace.typeset import text
 
+BEGINNING = '<!doctype html>\n<html lang="en" data-made-by="bpnet trace">'
+"""What every page begins with: so a command knows one that may be written over."""
+
 ROWS = 4
 """Rows of the batch that have a picture."""
 
@@ -37,8 +40,7 @@ def page(trace: Trace) -> str:
         for name, body in details.all(row)
     )
     return (
-        "<!doctype html>\n"
-        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'{BEGINNING}\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'

@@ -84,6 +84,14 @@ class TensorStep:
         """Its shape."""
         return self.before.shape
 
+    @property
+    def steepest(self) -> tuple[float, tuple[int, ...]]:
+        """The size of its largest gradient, and where that is."""
+        assert self.gradient is not None
+        sizes = np.abs(self.gradient)
+        place = np.unravel_index(int(sizes.argmax()), self.shape)
+        return float(sizes.max()), tuple(int(i) for i in place)
+
 
 @dataclass(eq=False)
 class LayerStep:
@@ -235,6 +243,24 @@ class Trace:
     def tensors(self) -> list[TensorStep]:
         """All parameter tensors, in the order of the layers' forward passes."""
         return [tensor for name in self.forward for tensor in self.layers[name].tensors]
+
+    @property
+    def foretold(self) -> float:
+        """The change of the loss that the gradient foretold: each times its weight's change."""
+        return sum(
+            float(np.vdot(tensor.gradient, tensor.after - tensor.before))
+            for tensor in self.tensors
+            if tensor.gradient is not None and tensor.after is not None
+        )
+
+    @property
+    def example(self) -> tuple[TensorStep, tuple[int, ...]] | None:
+        """The parameter with the largest gradient: its tensor and index; None without any."""
+        steepest = [(t.steepest, t) for t in self.tensors if t.gradient is not None and t.shape]
+        if not steepest:
+            return None
+        (_, index), tensor = max(steepest, key=lambda entry: entry[0][0])
+        return tensor, index
 
     @property
     def x(self) -> Array:

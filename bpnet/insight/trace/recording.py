@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bpnet.config.places import printable
 from bpnet.data.batches import Batches
@@ -14,6 +14,7 @@ from bpnet.insight.trace.choosing import Chosen, choose, describe_split
 from bpnet.insight.trace.notebook import Notebook
 from bpnet.insight.trace.record import Rule, Trace
 from bpnet.nn.layers.base import Pass
+from bpnet.nn.layers.normalization import BatchNorm
 from bpnet.streams import stream
 from bpnet.training.events import EpochEnd, StepEnd
 from bpnet.training.fit import fit, learn
@@ -49,17 +50,14 @@ def trace_step(
     _train(state, after)
     state.batches = Batches(chosen.dataset, "full", shuffle=False, seed=state.control.seed)
     state.position = 0
-    rng = state.dropout
-    noise = rng.bit_generator.state if rng is not None else None
-    statistics = state.network.arena.state.copy()
+    around = estimates.Around(state, chosen.dataset)
     notebook = Notebook(state)
     penalty = state.regularization.penalty(state.network.arena)
     done = StepEnd()
     with notebook.open():
-        learn(state, state.batches.order(0), Pass(train=True, rng=rng), done)
+        learn(state, state.batches.order(0), Pass(train=True, rng=state.dropout), done)
     trace = _assemble(experiment, chosen, notebook, done)
     trace.loss.penalty = penalty
-    around = estimates.Around(state, chosen.dataset, statistics, noise)
     trace.loss.after = around.loss()
     trace.loss.penalty_after = state.regularization.penalty(state.network.arena)
     around.estimate(trace, numeric)
@@ -87,11 +85,6 @@ def _assemble(experiment: Experiment, chosen: Chosen, notebook: Notebook, done: 
     assert notebook.loss is not None
     train = experiment.config.data.train
     source = train if isinstance(train, str) else train.images
-    notes = [
-        f"row {row} is in the {describe_split(split)} part: the training itself never sees it"
-        for row, split in zip(chosen.rows, chosen.splits, strict=True)
-        if split != "train"
-    ]
     return Trace(
         name=experiment.config.name or "",
         source=source,
@@ -114,8 +107,29 @@ def _assemble(experiment: Experiment, chosen: Chosen, notebook: Notebook, done: 
             done.grad_norm,
             notebook.constants,
         ),
-        notes=notes,
+        notes=[*_unseen(chosen), *_unnormalized(state)],
     )
+
+
+def _unseen(chosen: Chosen) -> Iterator[str]:
+    """Say which rows the training never sees."""
+    for split in dict.fromkeys(chosen.splits):
+        rows = [str(r) for r, s in zip(chosen.rows, chosen.splits, strict=True) if s == split]
+        if split != "train":
+            listed = ", ".join(rows[:-1]) + " and " + rows[-1] if rows[1:] else rows[0]
+            are, them = ("rows {} are", "them") if rows[1:] else ("row {} is", "it")
+            part = describe_split(split)
+            yield f"{are.format(listed)} in the {part} part: the training itself never sees {them}"
+
+
+def _unnormalized(state: TrainingState) -> Iterator[str]:
+    """Say which batch norms had too few numbers to normalize by."""
+    for name, layer, _ in state.network.walk():
+        if isinstance(layer, BatchNorm) and not layer.frozen and not layer.by_batch:
+            yield (
+                f"one row has no variance, so {name} normalizes by its running averages, as it "
+                "does for predictions; --row 0-3 shows a batch"
+            )
 
 
 def _outputs(experiment: Experiment) -> tuple[str, ...]:

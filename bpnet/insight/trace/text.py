@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -20,6 +21,9 @@ ENTRIES = 30
 
 _NUMBERS = 8
 """Numbers of a layer that are written out."""
+
+_WIDTH = 100
+"""Characters of a line of words, at most."""
 
 _ROWS = 4
 """Rows whose numbers are written out."""
@@ -41,7 +45,8 @@ def lines(trace: Trace) -> Iterator[str]:
 def _head(trace: Trace) -> Iterator[str]:
     which = "row" if len(trace.rows) == 1 else "rows"
     listed = ", ".join(map(str, trace.rows[:12])) + (", ..." if len(trace.rows) > 12 else "")
-    answers = ", ".join(trace.answers[:12]) + (", ..." if len(trace.answers) > 12 else "")
+    between = "; " if any("," in answer for answer in trace.answers) else ", "
+    answers = between.join(trace.answers[:12]) + (", ..." if len(trace.answers) > 12 else "")
     yield (
         f"{printable(trace.name)}: training step {trace.rule.step} on {which} {listed} of "
         f"{printable(trace.source)} "
@@ -79,7 +84,8 @@ def _loss(trace: Trace) -> Iterator[str]:
         if row is not None:
             yield f"  {_equation(row)}"
     penalty = f", and penalties of {num(step.penalty)}" if step.penalty else ""
-    yield f"  L = {num(step.value)}{penalty}"
+    whole = outcome.value()
+    yield f"  {_equation(whole) if whole is not None else f'L = {num(step.value)}'}{penalty}"
 
 
 def _equation(line: Derivation) -> str:
@@ -100,6 +106,11 @@ def _backward(trace: Trace) -> Iterator[str]:
             rows.append((name, _shape(step.dx), of_layer(step.layer).backward, step.dx))
             estimates.append(trace.numeric_of_dx(step))
     yield from _table(rows, estimates)
+    outcome = outcome_of(trace)
+    first = None if outcome.as_written else outcome.gradient(0, 0)
+    if first is not None:
+        yield f"  with weights or smoothing {first.symbol} = {first.formula}"
+        yield f"    = {first.numbers} = {num(first.value)}"
     worst = _worst_delta(trace)
     if worst:
         yield f"  {worst}"
@@ -146,14 +157,12 @@ def _update(trace: Trace) -> Iterator[str]:
     yield from _example(trace)
     yield from _bounds(trace)
     step = trace.loss
-    moved = sum(
-        float(np.vdot(t.gradient, t.after - t.before))
-        for t in tensors
-        if t.gradient is not None and t.after is not None
-    )
     before, after = step.value + step.penalty, step.after + step.penalty_after
-    yield f"  L of these rows is {before:.6g} before and {after:.6g} after: {after - before:+.4g};"
-    yield f"  the gradient foretold {moved:+.4g}, the sum of every gradient times its change"
+    penalties = ", penalties included," if step.penalty or step.penalty_after else ""
+    moved = f"{before:.6g} before and {after:.6g} after: {after - before:+.4g}"
+    yield f"  L of these rows{penalties} is {moved};"
+    foretold = f"{trace.foretold:+.4g}"
+    yield f"  the gradient foretold {foretold}, the sum of every gradient times its change"
 
 
 def _bounds(trace: Trace) -> Iterator[str]:
@@ -191,13 +200,10 @@ def _entries(trace: Trace, tensors: list[TensorStep]) -> Iterator[str]:
 
 def _example(trace: Trace) -> Iterator[str]:
     """Write out the way of the weight whose gradient is the largest."""
-    trained = [t for t in trace.tensors if t.gradient is not None and t.before.size]
-    if not trained:
+    if trace.example is None:
         return
-    tensor = max(trained, key=lambda t: float(np.abs(t.gradient).max()))  # type: ignore[arg-type]
+    tensor, index = trace.example
     assert tensor.gradient is not None
-    place = np.unravel_index(int(np.abs(tensor.gradient).argmax()), tensor.shape)
-    index = tuple(int(i) for i in place)
     name = f"{tensor.name}[{','.join(map(str, index))}]"
     said = [_equation(line) for line in changes(trace.rule, tensor, index)[1:]]
     if len(said) == 1:
@@ -254,13 +260,17 @@ def _table(
 ) -> Iterator[str]:
     """Write a line per layer and row of the batch: name, shape, formula, numbers.
 
-    Below them stand the estimates, where there are any for all of the numbers.
+    Below them stand the estimates, where there are any for all of the numbers, and at the end the
+    formulas that are too long for their column.
     """
+    cut = []
     name = max(len(row[0]) for row in rows)
     shape = max(len(row[1]) for row in rows)
     formula = min(max(len(row[2]) for row in rows), 34)
     for i, (label, sides, said, values) in enumerate(rows):
         start = f"  {label:{name}}  {sides:{shape}}  {_short(said, formula):{formula}}  "
+        if len(said) > formula:
+            cut.append(f"{label}: {said}")
         for n, text in enumerate(_texts(values)):
             yield (start if n == 0 else " " * len(start)) + text
         estimate = estimates[i] if estimates else None
@@ -268,6 +278,8 @@ def _table(
             indent = " " * (len(start) - 16) + "by differences  "
             for n, text in enumerate(_estimates(estimate)):
                 yield (indent if n == 0 else " " * len(indent)) + text
+    for line in cut:
+        yield from textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _short(text: str, width: int) -> str:

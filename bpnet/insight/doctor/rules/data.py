@@ -102,6 +102,7 @@ UNSCALED_INPUTS = Rule(
     "LeCun et al., Efficient BackProp (1998), 4.3: inputs of mean 0 and about the same variance",
     _unscaled_inputs,
     _scale_inputs,
+    begins=f"a typical size above {LARGE:g}, or a standard deviation below {SMALL:g}",
 )
 
 
@@ -141,6 +142,7 @@ UNSCALED_TARGET = Rule(
     "Bishop, Neural Networks for Pattern Recognition (1995), 8.2: targets of order one",
     _unscaled_target,
     _scale_target,
+    begins=f"a typical size above {LARGE:g}, or a standard deviation below {SMALL:g}",
 )
 
 
@@ -174,6 +176,8 @@ CLASS_IMBALANCE = Rule(
     "King and Zeng, Logistic Regression in Rare Events Data (2001); 10 to 1: SageMaker Debugger",
     _class_imbalance,
     _balance,
+    begins=f"a class {RARE:g} times rarer than another, of which less than {FOUND:g} is "
+    "recognized, without `class_weight`",
     causes=(
         "unscaled_inputs",
         "output_does_not_suit_loss",

@@ -8,7 +8,7 @@ from typing import Any
 
 from bpnet.insight.doctor import places
 from bpnet.insight.doctor.evidence import Evidence
-from bpnet.insight.doctor.findings import BETTER, Change, Finding, Rule
+from bpnet.insight.doctor.findings import BETTER, SOMETHING, Change, Finding, Rule
 from bpnet.insight.doctor.rules.progress import without_penalties
 
 LOST = 0.2
@@ -115,6 +115,8 @@ OVERFITTING = Rule(
     "Prechelt, Early Stopping - But When? (1998): generalization loss",
     _overfitting,
     _restrain,
+    begins=f"{LOST:g} of what was learned about new rows is lost again, or {GAP:g} of what is "
+    "learned holds for the training rows only",
     causes=("initialization", "learning_rate_too_high", "loss_explodes", "class_imbalance"),
 )
 
@@ -168,6 +170,8 @@ UNDERFITTING = Rule(
     "tried: with more freedom the loss on new rows is at most 0.7 of what it is",
     _underfitting,
     _free,
+    begins=f"fewer penalties, more units or more epochs, tried, leave at most {BETTER:g} of the "
+    f"loss (if nothing was learned: {SOMETHING:g} of a constant answer's)",
     causes=(
         "unscaled_inputs",
         "unscaled_target",

@@ -80,6 +80,8 @@ OUTPUT_DOES_NOT_SUIT_LOSS = Rule(
     "Bishop, Pattern Recognition and Machine Learning (2006), 5.2: each loss has its output",
     _bounded_output,
     _open_output,
+    begins=f"a last layer outside of whose bounds more than {OUTSIDE:g} of the targets lie; or one "
+    "that bounds logits, or drops outputs",
 )
 
 
@@ -157,6 +159,8 @@ LOSS_DOES_NOT_SUIT_TARGET = Rule(
     "Bishop, Pattern Recognition and Machine Learning (2006), 5.2: classes have a cross-entropy",
     _wrong_loss,
     _other_loss,
+    begins=f"up to {CODES} whole numbers from 0 on, about evenly frequent, or two numbers, taken "
+    f"for amounts; more than {CODES} numbers, in {DISTINCT:g} of the rows, taken for classes",
 )
 
 
@@ -217,4 +221,5 @@ NO_ACTIVATION = Rule(
     "Rumelhart, Hinton and Williams (1986): layers without an activation are a single one",
     _stacked,
     _activate,
+    begins="two dense layers with no activation between them",
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bpnet.insight.doctor.evidence import Evidence
 from bpnet.insight.doctor.findings import Change, Finding, Rule
-from bpnet.insight.doctor.rules.rates import judgeable, times
+from bpnet.insight.doctor.rules.rates import judgeable, lower, times
 from bpnet.insight.doctor.rules.signals import with_relus
 from bpnet.insight.doctor.rules.start import fitting_start
 
@@ -45,8 +45,7 @@ def _explodes(seen: Evidence) -> Iterator[Finding]:
 
 
 def _contain(seen: Evidence, finding: Finding) -> Iterator[Change]:
-    yield times(seen, 0.1)
-    yield times(seen, 0.01)
+    yield from lower(seen, finding)
     yield Change(("training.clip_norm=1",), "cap the gradient")
     yield from (change for change in fitting_start(seen, finding) if change.overrides)
 
@@ -57,6 +56,7 @@ LOSS_EXPLODES = Rule(
     "a loss that ends above a constant answer's is worse than no network",
     _explodes,
     _contain,
+    begins=f"NaN, Inf, or a loss at the end that is {EXPLODED:g} times that at the start",
     causes=(
         "unscaled_inputs",
         "unscaled_target",
@@ -121,6 +121,7 @@ LOSS_DOES_NOT_FALL = Rule(
     "a network that beats no constant answer has learned nothing",
     _stuck,
     _move,
+    begins=f"a loss at the end above {FELL:g} of a constant answer's",
     causes=(
         "unscaled_inputs",
         "unscaled_target",

@@ -9,7 +9,7 @@ import numpy as np
 
 from bpnet.insight.doctor import places
 from bpnet.insight.doctor.evidence import Evidence
-from bpnet.insight.doctor.findings import BETTER, Change, Finding, Rule
+from bpnet.insight.doctor.findings import BETTER, SOMETHING, Change, Finding, Rule
 
 LEARNED = 0.1
 """Training loss over that of a constant answer, below which no learning rate is too high."""
@@ -69,8 +69,11 @@ def _too_high(seen: Evidence) -> Iterator[Finding]:
     yield from _suspect(seen, "learning_rate_too_high", "high", LEARNED)
 
 
-def _lower(seen: Evidence, finding: Finding) -> Iterator[Change]:
-    yield from (times(seen, factor) for factor in (0.1, 0.01, 0.001))
+def lower(seen: Evidence, finding: Finding) -> Iterator[Change]:
+    """Yield smaller and smaller rates: three, and of a rate above 1 all down to a usual one."""
+    _, rate = rate_key(seen)
+    for power in range(1, 1 + max(3, math.ceil(math.log10(max(rate, 1.0))) + 3)):
+        yield times(seen, 10.0**-power)
 
 
 LEARNING_RATE_TOO_HIGH = Rule(
@@ -78,7 +81,9 @@ LEARNING_RATE_TOO_HIGH = Rule(
     "share of the loss that the change leaves",
     "tried: with a smaller rate the same number of steps leaves at most 0.7 of the loss",
     _too_high,
-    _lower,
+    lower,
+    begins=f"a smaller rate, tried for as many steps, leaves at most {BETTER:g} of the loss (if "
+    f"nothing was learned: {SOMETHING:g} of a constant answer's)",
     causes=("unscaled_inputs", "unscaled_target", "initialization"),
     proof=True,
 )
@@ -114,6 +119,7 @@ LEARNING_RATE_TOO_LOW = Rule(
     "tried: with a larger rate the same number of steps leaves at most 0.7 of the loss",
     _too_low,
     _raise,
+    begins=f"a larger rate, likewise; from {GOOD:g} of a constant answer's loss on",
     causes=(
         "unscaled_inputs",
         "unscaled_target",
@@ -162,7 +168,7 @@ def _update_ratio(seen: Evidence) -> Iterator[Finding]:
 def _other_rate(seen: Evidence, finding: Finding) -> Iterator[Change]:
     assert seen.experiment is not None
     if finding.number > JUMP:
-        yield from _lower(seen, finding)
+        yield from lower(seen, finding)
         return
     clips = tuple(f"training.{option}=null" for option in _tight_clips(seen))
     if clips:
@@ -176,6 +182,8 @@ UPDATE_RATIO = Rule(
     "Karpathy, CS231n, Neural Networks 3: ratio of updates to weights, about 1e-3",
     _update_ratio,
     _other_rate,
+    begins=f"a step of more than {JUMP:g} of the weights' length; or all steps together come to "
+    f"less than {CREEP:g} of it",
     causes=(
         "unscaled_inputs",
         "unscaled_target",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bpnet.insight.doctor import places
 from bpnet.insight.doctor.evidence import Evidence, Look
 from bpnet.insight.doctor.findings import Change, Finding, Rule
+from bpnet.insight.doctor.looking import FLAT
 from bpnet.insight.doctor.rules.start import fitting_start
 
 DEAD = 0.5
@@ -83,6 +84,7 @@ DEAD_RELU = Rule(
     "Maas et al. (2013), Lu et al., Dying ReLU (2019); half a layer as in SageMaker Debugger",
     _dead_relu,
     _revive,
+    begins=f"more than {DEAD:g} of a layer's units are 0 for every row",
     causes=_STOPPERS,
 )
 
@@ -94,6 +96,10 @@ def _saturated(seen: Evidence) -> Iterator[Finding]:
 
 def _desaturate(seen: Evidence, finding: Finding) -> Iterator[Change]:
     assert seen.experiment is not None
+    if seen.experiment.data.features.columns and (
+        seen.experiment.config.data.numeric.scale == "none"
+    ):
+        yield Change(("data.numeric.scale=standard",), "bring the inputs to a usual size")
     if finding.moment == "start":
         yield from (c for c in fitting_start(seen, finding) if c.overrides)
     else:
@@ -124,6 +130,8 @@ SATURATED_ACTIVATION = Rule(
     "Glorot and Bengio (2010), 3; half a layer as in SageMaker Debugger",
     _saturated,
     _desaturate,
+    begins=f"more than {SATURATED:g} of the outputs of a sigmoid or tanh pass less than {FLAT:g} "
+    "of the gradient",
     causes=_STOPPERS,
 )
 
@@ -165,6 +173,7 @@ VANISHING_GRADIENT = Rule(
     "Hochreiter (1991), Glorot and Bengio (2010): gradients keep their size from layer to layer",
     _vanishing,
     _strengthen,
+    begins=f"the gradient at the first layer is below {VANISHING:g} of that at the last",
     causes=("initialization", "dead_relu", "saturated_activation", "unscaled_inputs"),
 )
 
@@ -200,5 +209,6 @@ EXPLODING_GRADIENT = Rule(
     "Pascanu et al. (2013), Glorot and Bengio (2010)",
     _exploding,
     _calm,
+    begins=f"the gradient at the first layer is above {EXPLODING:g} times that at the last",
     causes=("initialization", "unscaled_inputs", "learning_rate_too_high"),
 )

@@ -77,4 +77,6 @@ INITIALIZATION = Rule(
     "Glorot and Bengio (2010), He et al. (2015): the signal keeps its variance; 10 is lenient",
     _initialization,
     fitting_start,
+    begins=f"a sum that starts {FACTOR:g} times larger or smaller than the inputs; units that all "
+    "start alike",
 )
