@@ -31,7 +31,7 @@ DOORS = {
     "optuna": {"search/methods/tpe.py"},
     "distributed": {"search/crews.py"},
     "mpi4py": {"search/crews.py"},
-    "sqlite3": {"search/store.py", "search/study.py"},
+    "sqlite3": {"search/store.py"},
     "typer": {"cli"},
     "rich": {"cli/console.py"},
     "yaml": {"config/parse.py"},

@@ -13,7 +13,7 @@ import typer
 
 from bpnet.cli import search_answer, search_shell, threads
 from bpnet.cli.console import Console, seconds
-from bpnet.cli.search_progress import SearchProgress, short
+from bpnet.cli.search_progress import SearchProgress, counted, short
 from bpnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def gridsearch(
     ] = False,
     retry_failed: Annotated[
         bool,
-        typer.Option("--retry-failed", help="Try those again that crashed, were killed or late."),
+        typer.Option("--retry-failed", help="Try failed trials again, except those that diverged."),
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="With ask: also what was asked before and not told.")
@@ -101,9 +101,15 @@ def gridsearch(
         raise UsageError("--again belongs to ask: bpnet gridsearch ask CONFIG --again")
     if (dask is not None) + mpi + (jobs is not None) > 1:
         raise UsageError("--dask, --mpi and -j say where trials run; give one of them")
-    words, said = (words, []) if verb != "tell" else search_shell.apart(words)
+    words, said = (words, None) if verb != "tell" else search_shell.apart(words)
+    carries_out = new or dry_run or show_all or fail_fast or retry_failed or jobs or dask or mpi
+    if verb is not None and carries_out:
+        raise UsageError(
+            f"{verb} carries out no trials; beside it go --run-dir, --runs-root, --repair"
+            + (" and --again" if verb == "ask" else "")
+        )
     document = _read(config, words)
-    from bpnet.search import study as studies
+    from bpnet.search import directories, shell
     from bpnet.search.plan import make_plan
 
     plan = make_plan(document)
@@ -112,21 +118,24 @@ def gridsearch(
             console.info(warning)
         for note in plan.experiment.data.notes:
             console.info(f"note: {note}")
+    else:
+        shell.check(plan)
     if dry_run:
         _preview(plan, _width(jobs, console), console)
         return
-    directory = _directory(plan, run_dir, runs_root or Path("runs"), new)
-    with studies.opened(plan, directory, repair=repair, wait=verb is not None) as study:
+    directory = _directory(plan, run_dir, runs_root or Path("runs"), new, verb)
+    with directories.opened(plan, directory, repair=repair, wait=verb is not None) as study:
         for note in study.notes:
             console.warn(note)
         if verb == "ask":
             search_shell.ask(study, console, again=again)
             return
-        if verb == "tell":
+        if said is not None:
             search_shell.tell(study, console, said)
             return
         if retry_failed:
-            console.info(f"{study.forget_failures()} failed trials are tried again")
+            count = study.forget_failures()
+            console.info(f"failed trials that are tried again: {count}")
         with _crew(plan, jobs, dask, mpi, console) as crew:
             received = _carry_out(study, crew, console, fail_fast)
         search_answer.show(study, console, received, show_all)
@@ -177,10 +186,9 @@ def _preview(plan: Plan, width: int, console: Console) -> None:
     if found.total > len(found.points):
         more = found.total - len(found.points)
         console.out(f"... and {more} more points, which depend on the first ones or on their order")
-    console.out(
-        f"{found.total} points, {found.total * found.trainings} trainings, {found.epochs:,} epochs "
-        "at most"
-    )
+    trainings = counted(found.total * found.trainings, "training")
+    epochs = counted(found.epochs, "epoch")
+    console.out(f"{counted(found.total, 'point')}, {trainings}, {epochs} at most")
     if found.seconds is None:
         console.out("none of the points that were tried for a moment could be trained")
     else:
@@ -211,13 +219,24 @@ def _width(jobs: int | None, console: Console) -> int:
     return min(jobs or room, room)
 
 
-def _directory(plan: Plan, run_dir: Path | None, root: Path, new: bool) -> Path:
-    from bpnet.search import study as studies
+def _directory(plan: Plan, run_dir: Path | None, root: Path, new: bool, verb: str | None) -> Path:
+    """Return the directory of the search; a new one, unless a script tells what it was never asked.
 
+    Raises
+    ------
+    UsageError
+        If there is no search to tell something.
+    """
+    from bpnet.search import directories
+
+    if verb == "tell" and run_dir is not None and not run_dir.exists():
+        raise UsageError(f"{run_dir}: no such search; 'bpnet gridsearch ask' starts one")
     if run_dir is not None:
-        return studies.create_exactly(run_dir)
-    found = None if new else studies.find(plan, root)
-    return found or studies.create(plan, root)
+        return directories.create_exactly(run_dir)
+    found = None if new else directories.find(plan, root)
+    if verb == "tell" and found is None:
+        raise UsageError(f"{root}: no search of this config; 'bpnet gridsearch ask' starts one")
+    return found or directories.create(plan, root)
 
 
 _ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGXCPU")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from bpnet.cli.console import Console, number
-from bpnet.cli.search_progress import changed, short
+from bpnet.cli.search_progress import changed, counted, seen_from_here, short
 
 if TYPE_CHECKING:
     from bpnet.search.answer import Answer
@@ -37,11 +37,14 @@ def show(study: Study, console: Console, received: int | None, show_all: bool) -
         _print(answer, console, show_all)
     if received is not None:
         done = sum(trial.is_over for trial in study.trials)
+        kept = f"finished and kept: {counted(done, 'trial')}"
         console.warn(
-            f"{signal.Signals(received).name}: {done} trials are finished and kept; the same "
-            f"command goes on ({shlex.quote(str(study.directory))})"
+            f"{signal.Signals(received).name}; {kept}; the same command goes on "
+            f"({shlex.quote(str(study.directory))})"
         )
         raise typer.Exit(128 + received)
+    if not study.is_complete:
+        console.warn("ended at the first failure (--fail-fast); the same command goes on")
     if failed:
         raise typer.Exit(FAILED)
 
@@ -64,7 +67,7 @@ def _print(answer: Answer, console: Console, show_all: bool) -> None:
             cells[0] += f" ± {row.spread:.2g}"
         state = "" if row.state == "done" else row.state
         if row.state == "paused":
-            state = f"left after {row.epochs} epochs"
+            state = f"left after {counted(row.epochs, 'epoch')}"
         rows.append(
             [row.place, row.first.number, *(labels.get(k, "") for k in keys), *cells, state]
         )
@@ -77,8 +80,7 @@ def _print(answer: Answer, console: Console, show_all: bool) -> None:
         order = sorted(answer.importance.items(), key=lambda item: -item[1])
         parts = ", ".join(f"{key} {share:.0%}" for key, share in order)
         console.out(f"importance (share of the score's variance): {parts}")
-    where = study.directory
-    console.out(f"{where}: leaderboard.csv, leaderboard.json, space.svg, best.yaml, best.txt")
+    console.out(f"{study.directory}: {', '.join(answer.files)}")
     console.out(last_line(answer))
 
 
@@ -88,7 +90,8 @@ def _print_failures(answer: Answer, console: Console) -> None:
         return
     console.out(f"{len(failed)} of {len(answer.rows)} points failed:")
     for row in failed[:5]:
-        console.out(f"  trial {row.first.number}: {row.reason}")
+        reason = seen_from_here(row.reason, row.tried.trials, answer.study)
+        console.out(f"  trial {row.first.number}: {reason}")
     if len(failed) > 5:
         console.out(f"  ... and {len(failed) - 5} more: leaderboard.csv has them all")
 
@@ -112,7 +115,7 @@ def last_line(answer: Answer) -> str:
     if run is None:
         return f"{first}: {chosen}"
     if len(best.tried.trials) > 1:
-        chosen += f" (this run {number(answer.validation)})"
+        chosen += f"(this run {number(answer.validation)})"
     if answer.test is None:
         tested = "no test rows, so nobody knows how good it is on new ones (data.test)"
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bpnet.cli.console import Console, number, seconds
@@ -22,6 +23,18 @@ RUNNING = 4
 def changed(trial: Trial) -> str:
     """Return what a trial changes: ``optimizer.learning_rate=0.01 model.layers.0.units=64``."""
     return " ".join(f"{key}={label}" for key, label in trial.labels.items())
+
+
+def seen_from_here(reason: str, trials: Iterable[Trial], study: Study) -> str:
+    """Return the reason of a failure, whose runs are named as seen from the search."""
+    for trial in trials:
+        reason = reason.replace(trial.directory, str(study.directory / trial.directory))
+    return reason
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 point``, ``1,200 epochs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def short(keys: list[str]) -> list[str]:
@@ -76,8 +89,11 @@ class SearchProgress:
             self._take(trial)
         kept = sum(trial.is_over for trial in study.trials)
         total = study.total
-        count = "" if total is None else f"{len(study.tried)} points, {total} trials; "
-        before = f"; {kept} trials are there already" if kept else ""
+        count = before = ""
+        if total is not None:
+            count = f"{counted(len(study.tried), 'point')}, {counted(total, 'trial')}; "
+        if kept:
+            before = f"; {counted(kept, 'trial')} {'is' if kept == 1 else 'are'} there already"
         method = plan.search.method.type
         self._console.info(f"{plan.config.name}: {method}, {count}{study.directory}{before}")
         others = study.left_out if total is not None else []
@@ -107,7 +123,7 @@ class SearchProgress:
         if trial.fold >= 0:
             parts.append(f"fold={trial.fold}")
         if outcome.reason:
-            parts.append(f"reason={outcome.reason!r}")
+            parts.append(f"reason={seen_from_here(outcome.reason, [trial], self._study)!r}")
         return " ".join(parts) + (" best" if is_best else "")
 
     def _lines(self, progress: Progress) -> str:

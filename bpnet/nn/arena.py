@@ -336,7 +336,7 @@ def _refuse_too_large(params: Sequence[Param], dtype: np.dtype[Any]) -> None:
         last = params[-1]
         raise OptionError(
             f"with {last.name} ({' x '.join(map(str, last.shape))}) the network has {count:,} "
-            f"parameters, and training them does not fit into {memory / 2**30:.0f} GiB of memory; "
+            f"parameters, and training them does not fit into {memory / 2**30:.3g} GiB of memory; "
             "make it smaller"
         )
 

@@ -130,7 +130,7 @@ def _holder(path: Path) -> str:
         named = f" (process {who['pid']} on {who['host']} since {who['start']})"
     return (
         f"{path.parent}: another bpnet writes there{named}; wait until it has ended "
-        "(train --resume with --wait does), or stop it first"
+        "(for a training, --resume with --wait does), or stop it first"
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bpnet import model, scoring
@@ -40,6 +41,8 @@ class Answer:
         The run's metric, computed again from its files; None where there are no such rows.
     test_rows
         How many rows it was tested on.
+    files
+        Names of what was written into the search's directory.
     """
 
     study: Study
@@ -50,6 +53,7 @@ class Answer:
     validation: float | None = None
     test: float | None = None
     test_rows: int = 0
+    files: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -85,25 +89,34 @@ def _write_files(study: Study) -> Answer:
     _write(folder / CSV, leaderboard.as_csv(study, found))
     _write(folder / JSON, rundir.to_json(leaderboard.as_json(study, found, shares)))
     _write(folder / PLOT, plot.draw(study, found))
+    answer.files = [CSV, JSON, PLOT]
     answer.best = leaderboard.best(found)
-    if answer.best is None:
-        for name in (BEST, BEST_CONFIG):
-            with durable.refusals("remove", folder / name):
-                (folder / name).unlink(missing_ok=True)
-        return answer
-    trial = study.final if study.plan.search.folds else _best_trial(study, answer.best)
+    trial = None
+    if answer.best is not None:
+        trial = study.final if study.plan.search.folds else _best_trial(study, answer.best)
     if trial is None or trial.outcome.state != "done":
+        _remove(folder / BEST, folder / BEST_CONFIG)
         return answer
     _write(folder / BEST_CONFIG, study.plan.resolved(trial))
-    if trial.outcome.cause == TOLD:
-        return answer  # trained elsewhere, by somebody else
+    answer.files.append(BEST_CONFIG)
+    if trial.outcome.cause == TOLD:  # trained elsewhere, by somebody else
+        _remove(folder / BEST)
+        return answer
     answer.run = trial
     _check(answer)
     _write(folder / BEST, f"{trial.directory}\n")
+    answer.files.append(BEST)
     return answer
 
 
-def _write(path: Any, text: str) -> None:
+def _remove(*paths: Path) -> None:
+    """Remove files that an earlier answer has left."""
+    for path in paths:
+        with durable.refusals("remove", path):
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
     """Write a file, unless it holds just that already."""
     with contextlib.suppress(RunError):
         if durable.read(path) == text.encode():
@@ -134,6 +147,7 @@ def _check(answer: Answer) -> None:
     directory = study.directory / answer.run.directory
     name = study.plan.search.metric.removeprefix("val/")
     loaded = model.load(directory)
+    loaded.config.data = study.plan.data_of(answer.run)  # the same, where it is now
     report = scoring.score_split(loaded, "val", directory)
     answer.validation = report.scores[name]
     expected = study.score(answer.run)

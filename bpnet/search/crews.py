@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ def dask(scheduler: str) -> Iterator[Crew]:
     place: dict[str, Any] = {"address": scheduler}
     if Path(scheduler).is_file():
         place = {"scheduler_file": scheduler}
+    elif not re.search(r":\d+/?$", scheduler):
+        raise UsageError(
+            f"--dask {scheduler}: no such file, and no address such as tcp://host:8786"
+        )
     try:
         client = Client(**place, timeout=10, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

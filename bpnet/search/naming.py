@@ -24,11 +24,15 @@ def _short(value: Plain) -> str:
     if isinstance(value, dict) and isinstance(value.get("type"), str):
         return str(value["type"])
     if isinstance(value, list) and value and all(isinstance(v, dict | str) for v in value):
-        return "-".join(
-            f"{v['type']}{v.get('units', '')}" if isinstance(v, dict) and "type" in v else str(v)
-            for v in value
-        )
+        return "-".join(_layer(v) if isinstance(v, dict) else str(v) for v in value)
     return inline(value)
+
+
+def _layer(value: dict[str, Plain]) -> str:
+    if "type" not in value:
+        return inline(value)
+    units = value.get("units")
+    return f"{value['type']}{units if isinstance(units, int) else ''}"
 
 
 def key_of(path: Path) -> str:

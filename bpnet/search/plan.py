@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bpnet.config.document import Document
 from bpnet.config.nodes import Plain
-from bpnet.config.schema import Config, bind_config, emit_config, plain_config
+from bpnet.config.schema import Config, DataConfig, bind_config, emit_config, plain_config
 from bpnet.config.searching import SearchConfig
 from bpnet.data.splits import RandomSplit
 from bpnet.errors import ConfigError, OptionError
@@ -22,7 +22,7 @@ from bpnet.search.methods import CHECKS, PROPOSERS, Setting
 from bpnet.search.reading import read_space
 from bpnet.search.space import Point, Space
 from bpnet.search.store import Trial
-from bpnet.search.trial import Task
+from bpnet.search.task import Task
 
 _UNIMPORTANT = ("name", "threads", "checkpoint", "logging", "search")
 """No number of a training depends on these."""
@@ -101,9 +101,16 @@ class Plan:
 
     def resolved(self, trial: Trial) -> str:
         """Return the config of a trial with every default filled in, ready to train."""
+        return emit_config(self._config_of(trial))
+
+    def data_of(self, trial: Trial) -> DataConfig:
+        """Return the data of a trial, with its paths as they are now."""
+        return self._config_of(trial).data
+
+    def _config_of(self, trial: Trial) -> Config:
         own = self.assignments(dict(trial.values), trial.seed, trial.fold)
         config = bind_config(_alone(self.document.override(own)))
-        return emit_config(with_absolute_paths(config, self.experiment.folder))
+        return with_absolute_paths(config, self.experiment.folder)
 
     @property
     def split_seed(self) -> int:

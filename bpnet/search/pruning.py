@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from bpnet.config.searching import MedianRule, PatienceRule, PruningRule
 from bpnet.search.store import Trial
-from bpnet.search.trial import Task
+from bpnet.search.task import Task
 
 
 def arm(task: Task, rules: Iterable[PruningRule], earlier: Sequence[Trial]) -> None:

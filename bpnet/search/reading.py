@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bpnet.config import overrides
 from bpnet.config.document import Document, refuse
 from bpnet.config.kinds import Kind, Number
-from bpnet.config.nodes import Mapping, Node, Plain, Scalar, Sequence, child, plain
+from bpnet.config.nodes import Mapping, Node, Scalar, Sequence, child, plain
 from bpnet.config.parse import Refused
 from bpnet.config.phrases import options as alternatives
 from bpnet.config.places import Place, Problem, shown
-from bpnet.config.schema import Config, bind_config, plain_config
+from bpnet.config.schema import Config, plain_config
 from bpnet.config.write import inline
 from bpnet.errors import ConfigError, Path
 from bpnet.search.kinds import keys_of, kind_at
@@ -29,6 +28,7 @@ from bpnet.search.several import (
     template_of,
 )
 from bpnet.search.space import Choices, Dimension, Domain, Interval, Option
+from bpnet.search.surroundings import Entry, Surroundings
 
 _LIMIT = 10_000
 """Values of one parameter that are listed."""
@@ -75,16 +75,6 @@ def _joined(problems: list[Problem | str]) -> ConfigError:
     return ConfigError(texts, f"{len(texts)} errors." if len(texts) > 1 else "")
 
 
-@dataclass
-class _Entry:
-    """One key of the space, with its values."""
-
-    key: str
-    path: Path
-    place: Place
-    node: Node
-
-
 class _Reader:
     """One pass over the space; methods note problems and go on."""
 
@@ -115,7 +105,7 @@ class _Reader:
 
     # The keys.
 
-    def _entries(self, mapping: Mapping, path: Path) -> Iterator[_Entry]:
+    def _entries(self, mapping: Mapping, path: Path) -> Iterator[Entry]:
         """Yield every key with its values; a mapping that is no range goes one step down."""
         for text, (key, node) in mapping.entries.items():
             try:
@@ -129,11 +119,11 @@ class _Reader:
                     continue
                 yield from self._entries(node, steps)
             else:
-                yield _Entry(key_of(steps), steps, key.place, node)
+                yield Entry(key_of(steps), steps, key.place, node)
 
-    def _once(self, entries: list[_Entry]) -> list[_Entry]:
+    def _once(self, entries: list[Entry]) -> list[Entry]:
         """Return the entries without those that an override repeats; note other repetitions."""
-        found: dict[str, _Entry] = {}
+        found: dict[str, Entry] = {}
         for entry in entries:
             other = found.get(entry.key)
             if other and other.place.source.rank == entry.place.source.rank:
@@ -142,7 +132,7 @@ class _Reader:
                 found[entry.key] = entry
         return list(found.values())
 
-    def _allowed(self, entry: _Entry) -> bool:
+    def _allowed(self, entry: Entry) -> bool:
         """Say whether a key leads somewhere, and may be searched."""
         for prefix, why in _REFUSED.items():
             steps = tuple(prefix.split("."))
@@ -160,18 +150,14 @@ class _Reader:
 
     # The values.
 
-    def _dimension(self, entry: _Entry, parents: list[Dimension]) -> Dimension | None:
+    def _dimension(self, entry: Entry, parents: list[Dimension]) -> Dimension | None:
         before = len(self.problems)
         kind = kind_at(entry.path, self.plain)
-        documents = [(self.document, "")]
+        around = Surroundings.of(self.document)
         for parent in parents:  # a value must do with every option of the blocks around it
             if isinstance(parent.domain, Choices):
-                documents = [
-                    (_with(doc, parent.key, option.value, entry.place), option.label)
-                    for doc, _ in documents
-                    for option in parent.domain.options
-                ]
-        domain = self._domain(entry.node, kind, entry, documents, top=True)
+                around = around.with_each(parent.key, parent.domain.options, entry.place)
+        domain = self._domain(entry.node, kind, entry, around)
         if domain is None or len(self.problems) > before:
             return None
         return Dimension(self._name(entry.key, ""), entry.key, entry.path, domain)
@@ -185,16 +171,14 @@ class _Reader:
         self,
         node: Node,
         kind: Kind | None,
-        entry: _Entry,
-        documents: list[tuple[Document, str]],
-        *,
-        top: bool = False,
+        entry: Entry,
+        around: Surroundings,
     ) -> Domain | None:
         """Return what a parameter may be; None if that is wrong, which is noted."""
         if isinstance(node, Mapping) and CHOICE in node.entries:
             node = node.entries[CHOICE][1]
         if isinstance(node, Mapping) and is_range(node):
-            return self._range(node, kind, entry, documents)
+            return self._range(node, kind, entry, around)
         if not isinstance(node, Sequence):
             what = inline(plain(node)) if isinstance(node, Scalar) and node.text else "nothing"
             self.note(
@@ -210,29 +194,27 @@ class _Reader:
         if len(node.items) > _LIMIT:
             self.note(node.place, f"search.space: {entry.key}: more than {_LIMIT:,} values")
             return None
-        return self._choices(node.items, kind, entry, documents)
+        return self._choices(node.items, kind, entry, around)
 
     def _choices(
         self,
         items: list[Node],
         kind: Kind | None,
-        entry: _Entry,
-        documents: list[tuple[Document, str]],
+        entry: Entry,
+        around: Surroundings,
     ) -> Domain | None:
         options = []
         labels = labels_of([plain(item) for item in items])
         for item, label in zip(items, labels, strict=True):
             template, holes = template_of(item, kind, entry.path)
-            resolved = self._resolve(template, entry, documents)
+            resolved = around.resolve(entry, template, self.problems)
             if not resolved:
                 continue
-            inside = [
-                (_put(doc, entry.key, entry.place, template), owner) for doc, owner in documents
-            ]
+            inside = around.with_value(entry, template)
             children = []
             for hole in holes:
                 key = key_of(hole.path)
-                below = _Entry(key, hole.path, hole.node.place, hole.node)
+                below = Entry(key, hole.path, hole.node.place, hole.node)
                 domain = self._domain(hole.node, hole.kind, below, inside)
                 if domain is not None:
                     children.append(Dimension(self._name(key, label), key, hole.path, domain))
@@ -243,8 +225,8 @@ class _Reader:
         self,
         node: Mapping,
         kind: Kind | None,
-        entry: _Entry,
-        documents: list[tuple[Document, str]],
+        entry: Entry,
+        around: Surroundings,
     ) -> Domain | None:
         name = next(name for name in RANGES if name in node.entries)
         key, ends = node.entries[name]
@@ -277,9 +259,9 @@ class _Reader:
             )
             return None
         if name == "steps":
-            return self._steps(low, high, rest[0], ends, kind, entry, documents)
+            return self._steps(low, high, rest[0], ends, kind, entry, around)
         for end in ends.items:
-            if not self._resolve(as_written(end, whole), entry, documents):
+            if not around.resolve(entry, as_written(end, whole), self.problems):
                 return None
         count = self._count(node, where)
         if count == 0:
@@ -304,8 +286,8 @@ class _Reader:
         step: float,
         ends: Sequence,
         kind: Kind | None,
-        entry: _Entry,
-        documents: list[tuple[Document, str]],
+        entry: Entry,
+        around: Surroundings,
     ) -> Domain | None:
         where = f"search.space: {entry.key}"
         if not step > 0:
@@ -317,64 +299,7 @@ class _Reader:
             return None
         values = [round(low + i * step, 12) for i in range(count)]
         items: list[Node] = [Scalar(ends.place, inline(value)) for value in values]
-        return self._choices(items, kind, entry, documents)
-
-    def _resolve(
-        self, node: Node, entry: _Entry, documents: list[tuple[Document, str]]
-    ) -> list[Plain]:
-        """Return what the config makes of a value, alone in a list; none if it refuses it."""
-        found: list[Plain] = []
-        for document, owner in documents:
-            try:
-                config = bind_config(_put(document, entry.key, entry.place, node))
-            except ConfigError as error:
-                self.problems += [
-                    _with_owner(text, owner, entry.key) if owner else text
-                    for text in error.problems
-                ]
-                return []
-            except Refused as refused:
-                self.problems += refused.problems
-                return []
-            resolved: Plain = plain_config(config)
-            for step in entry.path:
-                resolved = resolved[int(step)] if isinstance(resolved, list) else resolved[step]
-            found = [resolved]
-        return found
-
-
-def _with_owner(text: str, owner: str, key: str) -> str:
-    """Add to a problem that it shows only with one of the options of a block around it."""
-    head, newline, rest = text.partition("\n")
-    return (
-        f"{head} (as search.space combines {key} with {owner}; "
-        f"or give it inside the block that has it){newline}{rest}"
-    )
-
-
-def _put(document: Document, key: str, place: Place, node: Node) -> Document:
-    root = overrides.put(document.root, key, place, node)
-    return Document(document.data, document.source, root, [], document.assignments)
-
-
-def _with(document: Document, key: str, value: Plain, place: Place) -> Document:
-    return _put(document, key, place, _node(value, place))
-
-
-def _node(value: Plain, place: Place) -> Node:
-    """Return a plain value as a tree whose parts all stand at one place."""
-    if isinstance(value, dict):
-        mapping = Mapping(place)
-        for key, below in value.items():
-            mapping.entries[key] = (Scalar(place, key, quoted=True), _node(below, place))
-        return mapping
-    if isinstance(value, list):
-        sequence = Sequence(place)
-        sequence.items = [_node(item, place) for item in value]
-        return sequence
-    if isinstance(value, str):
-        return Scalar(place, value, quoted=True)
-    return Scalar(place, inline(value))
+        return self._choices(items, kind, entry, around)
 
 
 def _takes_only_whole(kind: Kind | None) -> bool:

@@ -15,7 +15,7 @@ from bpnet.errors import RefusedError
 from bpnet.runs import durable
 from bpnet.search import remote
 from bpnet.search.store import Store, Trial
-from bpnet.search.trial import Outcome, Task
+from bpnet.search.task import Outcome, Task
 
 ATTEMPTS = 3
 """How often a trial may lose its process before it counts as failed."""
@@ -172,10 +172,14 @@ def _run(
                 continue
             if outcome.state == "refused":
                 raise RefusedError(outcome.reason)
+            if len(outcome.curve) < len(trial.outcome.curve):  # what a pause showed stays true
+                outcome.curve = trial.outcome.curve
             trial.outcome = outcome
             books.enter(trial)
             if fail_fast and outcome.state == "failed":
                 progress.stop = True
+                if crew.ask_to_stop is not None:
+                    crew.ask_to_stop()
             progress.ended = trial
             yield progress
             progress.ended = None

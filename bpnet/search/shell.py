@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bpnet.errors import UsageError
+from bpnet.search.plan import Plan
 from bpnet.search.store import TOLD, Trial
 from bpnet.search.study import Study
-from bpnet.search.trial import Outcome
+from bpnet.search.task import Outcome
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,22 @@ class Asked:
     waits_for: list[int] = field(default_factory=list)
 
 
+def check(plan: Plan) -> None:
+    """Refuse a search that no script can carry out.
+
+    Raises
+    ------
+    UsageError
+        If the method pauses trials.
+    """
+    method = plan.search.method.type
+    if method in ("halving", "hyperband"):
+        raise UsageError(
+            f"{method} pauses trials and goes on with them, which only bpnet itself can; "
+            "ask with grid, random, sobol or tpe"
+        )
+
+
 def ask(study: Study, *, again: bool = False) -> Asked:
     """Return the next trial, and note that it is asked.
 
@@ -45,16 +62,7 @@ def ask(study: Study, *, again: bool = False) -> Asked:
     again
         Hand out also what was asked before and not told.
 
-    Raises
-    ------
-    UsageError
-        If the method pauses trials, which no script can do.
     """
-    if study.plan.search.method.type in ("halving", "hyperband"):
-        raise UsageError(
-            "halving pauses trials and goes on with them, which only bpnet itself can; "
-            "ask with grid, random, sobol or tpe"
-        )
     for requests in study.rounds():
         left = study.left(requests)
         asked = [trial.number for trial in left if trial.outcome.state == "asked"]

@@ -16,9 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bpnet.errors import RefusedError, RunError
-from bpnet.search.trial import Outcome, State
+from bpnet.search.task import Outcome, State
 
 STORE = "search.sqlite"
+"""The store of a search, in its directory."""
+
+TRIALS = "trials"
+"""The folder of its trials, beside the store."""
+
 FORMAT = 1
 TOLD = "told"
 """The cause of an outcome that a script has told."""
@@ -246,3 +251,26 @@ def opened(path: Path) -> Iterator[Store]:
         if version != FORMAT or verdict != "ok":
             raise damaged(path, verdict if verdict != "ok" else "not a store of bpnet")
         yield Store(path, connection)
+
+
+def peek(path: Path, name: str) -> Any:
+    """Return what a store knows under a name, or None; no trial is touched.
+
+    Raises
+    ------
+    RunError
+        If it is damaged.
+    RefusedError
+        If the operating system refuses.
+    """
+    with (
+        _trouble(path),
+        contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)
+        ) as connection,
+    ):
+        row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    try:
+        return None if row is None else json.loads(row[0])
+    except ValueError as error:
+        raise damaged(path, error) from error

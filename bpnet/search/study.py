@@ -1,28 +1,20 @@
-"""A search in its directory: started, gone on with, carried out to the end."""
+"""A search as it goes on: which trials there are, and which are left."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
 import shutil
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpnet.errors import RunError
-from bpnet.runs import durable, lock, rundir
-from bpnet.search import pruning, running, store
+from bpnet.search import pruning, running
 from bpnet.search.methods import Request, Result
 from bpnet.search.plan import Plan
 from bpnet.search.running import Crew, Progress
 from bpnet.search.space import Point
 from bpnet.search.statistics import mean
-from bpnet.search.store import STORE, Store, Trial
-from bpnet.search.trial import Outcome, Task
-
-TRIALS = "trials"
+from bpnet.search.store import TRIALS, Store, Trial
+from bpnet.search.task import Outcome, Task
 
 
 @dataclass(frozen=True)
@@ -165,6 +157,7 @@ class Study:
                 self.tried[point.hash] = Tried(point, own)
                 self._order += own
             for trial in own:
+                trial.labels = point.labels  # as they are told apart in the space of today
                 self._until[trial.number] = request.until
         if self.plan.search.method.type in ("grid", "random", "sobol"):
             self.total = len(self._order)
@@ -225,124 +218,10 @@ class Study:
         again = [
             trial
             for trial in self.store.trials.values()
-            if trial.outcome.state == "failed" and trial.outcome.cause not in ("diverged", "config")
+            if trial.outcome.state == "failed" and trial.outcome.cause != "diverged"
         ]
         for trial in again:
             shutil.rmtree(self.directory / trial.directory, ignore_errors=True)
             trial.outcome = Outcome("waiting")
         self.store.record(*again)
         return len(again)
-
-
-@contextlib.contextmanager
-def opened(
-    plan: Plan, directory: Path, *, repair: bool = False, wait: bool = False
-) -> Iterator[Study]:
-    """Be the only one to carry out the search in a directory, which exists.
-
-    Raises
-    ------
-    RunError
-        If another process does, or what is known of the search is damaged.
-    RefusedError
-        If the operating system refuses.
-    """
-    with lock.hold(directory, wait=wait) as doubt:
-        path = directory / STORE
-        notes = [doubt] if doubt else []
-        if repair:
-            notes += _set_aside(path)
-        _sweep(directory)
-        with durable.refusals("make", directory / TRIALS):
-            (directory / TRIALS).mkdir(exist_ok=True)
-        with store.opened(path) as kept:
-            if kept.fact("config") is None:
-                kept.set_fact("config", _place(plan))
-            durable.write(directory / rundir.CONFIG, plan.document.data)
-            yield Study(plan, directory, kept, notes)
-
-
-def _set_aside(path: Path) -> list[str]:
-    """Rename a damaged store, so that a new one takes up the trials from their directories."""
-    if not path.exists():
-        return []
-    try:
-        with store.opened(path):
-            return [f"{path}: not damaged, so it is left as it is"]
-    except RunError:
-        aside = path.with_name(f"{path.name}.damaged")
-        with durable.refusals("rename", path):
-            path.replace(aside)
-            path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-        return [f"{path}: set aside as {aside.name}"]
-
-
-def _sweep(directory: Path) -> None:
-    for path in directory.glob(f"{durable.TEMPORARY}*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _place(plan: Plan) -> str:
-    name = plan.document.source.name
-    return name if name.startswith("<") else str(Path(name).resolve())
-
-
-def find(plan: Plan, root: Path) -> Path | None:
-    """Return the newest search of this config below a folder of runs, if there is one."""
-    pattern = re.compile(re.escape(plan.config.name) + r"-(\d{3,})")
-    try:
-        names = [entry.name for entry in root.iterdir()]
-    except OSError:
-        return None
-    matches = sorted((m for m in map(pattern.fullmatch, names) if m), key=lambda m: -int(m[1]))
-    for match in matches:
-        directory = root / match[0]
-        if (directory / STORE).is_file() and _is_of(directory, plan):
-            return directory
-    return None
-
-
-def _is_of(directory: Path, plan: Plan) -> bool:
-    """Say whether a search is one of this config file; a damaged one is taken for it."""
-    try:
-        uri = f"{(directory / STORE).resolve().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
-            row = connection.execute("SELECT value FROM facts WHERE name = 'config'").fetchone()
-    except sqlite3.Error:
-        return True
-    return row is None or json.loads(row[0]) == _place(plan)
-
-
-def create(plan: Plan, root: Path) -> Path:
-    """Make the directory of a new search.
-
-    Raises
-    ------
-    RefusedError
-        If the operating system refuses.
-    """
-    return _unfurnished(rundir.create(root, plan.config.name))
-
-
-def create_exactly(directory: Path) -> Path:
-    """Take a directory for a search: one that holds a search, or a new one.
-
-    Raises
-    ------
-    RunError
-        If something else is there.
-    RefusedError
-        If the operating system refuses.
-    """
-    if (directory / STORE).is_file():
-        return directory
-    if (directory / TRIALS).is_dir() and not (directory / rundir.RUN).exists():
-        return directory  # a start that was cut off, or a search whose store is gone
-    return _unfurnished(rundir.create_exactly(directory))
-
-
-def _unfurnished(directory: Path) -> Path:
-    with contextlib.suppress(OSError):
-        (directory / rundir.CHECKPOINTS).rmdir()
-    return directory

@@ -6,16 +6,15 @@ Tasks and outcomes are plain values, so that any executor can carry them between
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import resource
 import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bpnet import resuming, session
 from bpnet.config.document import Document
@@ -23,86 +22,12 @@ from bpnet.errors import BpnetError, ConfigError, DivergedError, RefusedError, R
 from bpnet.experiment import build
 from bpnet.runs import durable, lock, manifest, metrics_log, rundir
 from bpnet.search import sharing
+from bpnet.search.task import Outcome, Task
+from bpnet.search.watch import Watch
 from bpnet.training.events import EpochEnd, StepEnd
-
-State = Literal["waiting", "asked", "paused", "done", "pruned", "failed", "interrupted", "refused"]
 
 PATIENCE = 60.0
 """Seconds to wait for another process that still holds a trial's directory."""
-
-
-@dataclass
-class Task:
-    """What a worker needs to know of a trial.
-
-    Attributes
-    ----------
-    text, name, assignments
-        The config, its file, and the overrides: those given, and those of the trial.
-    directory
-        The run directory.
-    metric, mode
-        What is compared, and whether less (``min``) or more (``max``) is better.
-    threads
-        Of matrix products, the same in every process: the last bit of a sum depends on it.
-    until
-        The epoch after which the trial pauses; None trains to the end.
-    bounds
-        For each epoch the worst score so far that may go on; None: any.
-    stalled
-        Epochs without an improvement after which a trial worse than `to_beat` is given up.
-    to_beat
-        The best score of the trials that this one is compared with.
-    time_limit, memory_limit
-        Seconds and bytes; None: any.
-    synchronized
-        Whether whoever asks makes durable, before anybody is told, what the trial has written.
-    """
-
-    text: str
-    name: str
-    assignments: list[str]
-    directory: str
-    metric: str
-    mode: Literal["min", "max"]
-    threads: int = 1
-    until: int | None = None
-    bounds: list[float | None] = field(default_factory=list)
-    stalled: int | None = None
-    to_beat: float | None = None
-    time_limit: float | None = None
-    memory_limit: int | None = None
-    synchronized: bool = False
-
-
-@dataclass
-class Outcome:
-    """What became of a trial.
-
-    Attributes
-    ----------
-    state, cause, reason
-        How it ended; for a failure in one word, and what to tell the user.
-    score
-        The metric of its model; None if there is none.
-    metrics
-        All metrics of its model on training and validation rows.
-    curve
-        For each epoch the score of the model that would be kept if it ended there.
-    epochs
-        How many were trained.
-    seconds
-        How long that took.
-    """
-
-    state: State
-    cause: str = ""
-    reason: str = ""
-    score: float | None = None
-    metrics: dict[str, float | None] = field(default_factory=dict)
-    curve: list[float | None] = field(default_factory=list)
-    epochs: int = 0
-    seconds: float = 0.0
 
 
 _stop_requested = threading.Event()
@@ -116,12 +41,15 @@ def request_stop() -> None:
 def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
     """Train a trial, or go on with it; return its `Outcome` as plain values."""
     began = time.perf_counter()
-    watch = _Watch(Task(**task))
+    watch = Watch(Task(**task))
     try:
         with _limited(watch.task.memory_limit), _writing(watch.task):
             outcome = _train(watch)
     except RefusedError as error:
         outcome = Outcome("refused", "system", str(error))
+    except ConfigError as error:  # without the lines of the file, which every trial shares
+        reason = "; ".join(problem.partition("\n")[0] for problem in error.problems)
+        outcome = Outcome("failed", "config", reason)
     except DivergedError as error:
         outcome = Outcome("failed", "diverged", str(error))
     except MemoryError:
@@ -130,70 +58,21 @@ def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
         outcome = Outcome("failed", "config" if error.exit_code == 2 else "data", str(error))
     except Exception as error:  # a bug must not end the other trials
         outcome = Outcome("failed", "crash", f"{type(error).__name__}: {error}")
+    outcome.reason = _anywhere(outcome.reason, watch.task)
     outcome.curve = outcome.curve or watch.curve
     outcome.epochs = outcome.epochs or len(outcome.curve)
     outcome.seconds = outcome.seconds or time.perf_counter() - began
     return asdict(outcome)
 
 
-class _Watch:
-    """Follows the epochs of a trial and sees when it is to end."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.curve: list[float | None] = []
-        self.keeps_best = True
-        self._best: float | None = None
-        self._best_epoch = 0
-
-    def better(self, score: float, than: float) -> bool:
-        return score < than if self.task.mode == "min" else score > than
-
-    def see(self, row: Mapping[str, Any]) -> str:
-        """Take the row of an epoch; return why the trial is hopeless, or nothing."""
-        score = row.get(self.task.metric)
-        if not isinstance(score, int | float) or not math.isfinite(score):
-            score = None
-        epoch = len(self.curve) + 1
-        if row.get("best") or not self.keeps_best or not self.curve:
-            self.curve.append(score)
-        else:
-            self.curve.append(self.curve[-1])
-        kept = self.curve[-1]
-        if kept is not None and (self._best is None or self.better(kept, self._best)):
-            self._best, self._best_epoch = kept, epoch
-        return self._behind(epoch) or self._stalled(epoch)
-
-    def _behind(self, epoch: int) -> str:
-        bounds, metric = self.task.bounds, self.task.metric
-        bound = bounds[epoch - 1] if epoch <= len(bounds) else None
-        if bound is None or (self._best is not None and not self.better(bound, self._best)):
-            return ""
-        best = "none" if self._best is None else f"{self._best:.6g}"
-        return (
-            f"median: after epoch {epoch} its best {metric} was {best}, and that of the earlier "
-            f"trials {bound:.6g}"
-        )
-
-    def _stalled(self, epoch: int) -> str:
-        limit, goal = self.task.stalled, self.task.to_beat
-        if limit is None or goal is None or epoch - self._best_epoch < limit:
-            return ""
-        if self._best is not None and not self.better(goal, self._best):
-            return ""
-        best = "none" if self._best is None else f"{self._best:.6g}"
-        return (
-            f"patience: no better {self.task.metric} than {best} for {limit} epochs, and an "
-            f"earlier trial reached {goal:.6g}"
-        )
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether the trial has come to the epoch after which it pauses."""
-        return self.task.until is not None and len(self.curve) >= self.task.until
+def _anywhere(reason: str, task: Task) -> str:
+    """Return a reason that is the same wherever the search and the config are."""
+    run = Path(task.directory)
+    named = reason.replace(task.directory, f"{run.parent.name}/{run.name}")
+    return named.replace(task.name, Path(task.name).name) if task.name else named
 
 
-def _train(watch: _Watch) -> Outcome:
+def _train(watch: Watch) -> Outcome:
     task = watch.task
     directory = Path(task.directory)
     document = Document.parse(task.text, task.name).override(task.assignments).without({"search"})
@@ -245,7 +124,7 @@ def _check_rows(begun: session.Session) -> None:
         raise RunError(f"{begun.directory}: its metrics lack epochs")
 
 
-def _follow(begun: session.Session, watch: _Watch) -> Outcome:
+def _follow(begun: session.Session, watch: Watch) -> Outcome:
     """Train to the end, to a pause, or to the epoch in which the trial turns out hopeless."""
     state, task = begun.experiment.state, watch.task
     watch.keeps_best = state.control.keep_best
@@ -255,19 +134,24 @@ def _follow(begun: session.Session, watch: _Watch) -> Outcome:
                 return Outcome("pruned", task.metric, hopeless, _last(watch))
         if watch.is_enough:
             return Outcome("paused", score=_last(watch))
+    hopeless = late = ""
     with contextlib.closing(begun.events()) as events:
         for event in events:
             if isinstance(event, EpochEnd):
-                if hopeless := watch.see(event.row):
-                    return Outcome("pruned", task.metric, hopeless, _last(watch))
-                if watch.is_enough and state.epoch < state.control.epochs:
+                if hopeless := hopeless or watch.see(event.row):
+                    state.stop_request = hopeless
+                elif watch.is_enough and state.epoch < state.control.epochs:
                     state.stop_request = f"waits after epoch {state.epoch} for the other trials"
             elif isinstance(event, StepEnd):
+                if task.time_limit is not None and state.elapsed > task.time_limit:
+                    late = f"took longer than {task.time_limit:g} s, its limit"
+                    state.stop_request = late
                 if _stop_requested.is_set():
                     state.stop_request = "the search was interrupted"
-                if task.time_limit is not None and state.elapsed > task.time_limit:
-                    reason = f"took longer than {task.time_limit:g} s, its limit"
-                    return Outcome("failed", "time", reason)
+    if hopeless:
+        return Outcome("pruned", task.metric, hopeless, _last(watch))
+    if late and not begun.result:
+        return Outcome("failed", "time", late)
     if begun.result:
         return _finished(begun.directory, watch)
     if watch.is_enough:
@@ -275,11 +159,11 @@ def _follow(begun: session.Session, watch: _Watch) -> Outcome:
     return Outcome("interrupted")
 
 
-def _last(watch: _Watch) -> float | None:
+def _last(watch: Watch) -> float | None:
     return watch.curve[-1] if watch.curve else None
 
 
-def _finished(directory: Path, watch: _Watch) -> Outcome:
+def _finished(directory: Path, watch: Watch) -> Outcome:
     """Return the outcome of a run that is over, from its files."""
     result = rundir.read_json(directory / rundir.RESULT)
     metrics = result.get("metrics")
@@ -287,7 +171,8 @@ def _finished(directory: Path, watch: _Watch) -> Outcome:
         raise RunError(f"{directory / rundir.RESULT}: damaged")
     watch.curve.clear()
     for row in metrics_log.read(directory):
-        watch.see(row)
+        if hopeless := watch.see(row):
+            return Outcome("pruned", watch.task.metric, hopeless, _last(watch))
     score = metrics.get(watch.task.metric)
     seen = {name: value for name, value in metrics.items() if not name.startswith("test/")}
     if score is None:

@@ -9,30 +9,23 @@ the kernel kills the nursery, and then the workers (Linux: PR_SET_PDEATHSIG).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import json
 import os
 import selectors
 import signal
 import socket
-import struct
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from bpnet.search.nursery import NO_MORE, Work, receive, run_nursery, send
+
 T = TypeVar("T")
-
-Work = Callable[[Mapping[str, Any]], dict[str, Any]]
-
-_SIZE = struct.Struct("!Q")
-_DEATH = 1  # PR_SET_PDEATHSIG
-_NO_MORE = -1
-"""What the nursery answers instead of a process id if the system lets it make no more."""
 
 
 class WorkerDied(RuntimeError):
@@ -67,7 +60,8 @@ class Workers(Executor):
         self._waiting: deque[tuple[str, Future[Any]]] = deque()
         self._workers: list[_Worker] = []
         self._closing = False
-        self._lock = threading.Lock()
+        self._held = False
+        self._lock = threading.RLock()  # a signal may ask to stop in the middle of `submit`
         self._bell, self._ear = socket.socketpair()
         self._control, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
@@ -76,7 +70,7 @@ class Workers(Executor):
             warnings.simplefilter("ignore", DeprecationWarning)
             self._nursery = os.fork()
         if not self._nursery:
-            _run_nursery(there, parent, work, on_stop)
+            run_nursery(there, parent, work, on_stop)
         gc.unfreeze()
         there.close()
         self._thread = threading.Thread(target=self._supervise, name="bpnet-workers", daemon=True)
@@ -102,13 +96,18 @@ class Workers(Executor):
         with self._lock:
             if self._closing:
                 raise RuntimeError("the workers are shut down")
+            self._held = False
             self._waiting.append((json.dumps(args[0]), future))
         self._ring()
         return future
 
     def ask_to_stop(self) -> None:
-        """Ask every worker to save what it does and end its task soon."""
+        """Ask every worker to save what it does and end its task soon.
+
+        What waits is not begun until another task is submitted.
+        """
         with self._lock:
+            self._held = True
             for worker in self._workers:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGTERM)
@@ -117,6 +116,7 @@ class Workers(Executor):
         """End: after the tasks that run, or, without `wait`, at once."""
         with self._lock:
             self._closing = True
+            self._held = False
             dropped = list(self._waiting) if cancel_futures or not wait else []
             if dropped:
                 self._waiting.clear()
@@ -163,7 +163,7 @@ class Workers(Executor):
         """Give waiting tasks to idle workers; there are as many as are needed, up to the count."""
         while True:
             with self._lock:
-                if not self._waiting:
+                if self._held or not self._waiting:
                     return
                 worker = next((w for w in self._workers if w.future is None), None)
                 if worker is None and len(self._workers) >= self._count:
@@ -179,16 +179,20 @@ class Workers(Executor):
                 chooser.register(worker.line, selectors.EVENT_READ, worker)
             worker.future = future
             try:
-                _send(worker.line, text)
+                send(worker.line, text)
             except OSError:
                 self._bury(worker, chooser)
+                continue
+            with self._lock:
+                if self._held:  # it was asked for before this worker was known
+                    os.kill(worker.pid, signal.SIGTERM)
 
     def _hire(self) -> _Worker | None:
         here, there = socket.socketpair()
         socket.send_fds(self._control, [b"fork"], [there.fileno()])
         there.close()
         pid = int(self._answer())
-        if pid == _NO_MORE:
+        if pid == NO_MORE:
             here.close()
             return None
         worker = _Worker(pid, here)
@@ -204,7 +208,7 @@ class Workers(Executor):
 
     def _hear(self, worker: _Worker, chooser: selectors.BaseSelector) -> None:
         try:
-            text = _receive(worker.line)
+            text = receive(worker.line)
         except OSError:
             text = None
         if text is None:
@@ -233,7 +237,7 @@ class Workers(Executor):
             futures += [f for _, f in self._waiting if f.set_running_or_notify_cancel()]
             self._waiting.clear()
         for future in futures:
-            future.set_exception(BrokenExecutor(f"the workers are gone: {error}"))
+            future.set_exception(BrokenExecutor(str(error)))
 
 
 def _signal_name(number: int) -> str:
@@ -241,98 +245,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _send(line: socket.socket, text: str) -> None:
-    data = text.encode()
-    line.sendall(_SIZE.pack(len(data)) + data)
-
-
-def _receive(line: socket.socket) -> str | None:
-    """Return the next message; None at the end, also in the middle of one."""
-    head = _exactly(line, _SIZE.size)
-    body = _exactly(line, _SIZE.unpack(head)[0]) if head is not None else None
-    return None if body is None else body.decode()
-
-
-def _exactly(line: socket.socket, count: int) -> bytes | None:
-    parts = bytearray()
-    while len(parts) < count:
-        part = line.recv(min(count - len(parts), 1 << 20))
-        if not part:
-            return None
-        parts += part
-    return bytes(parts)
-
-
-# What runs in the nursery and in the workers. Neither returns.
-
-
-def _run_nursery(
-    control: socket.socket, parent: int, work: Work, on_stop: Callable[[], None]
-) -> None:
-    """Fork workers on demand, and say how they ended."""
-    code = 1
-    try:
-        _die_with(parent)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU):
-            signal.signal(number, signal.SIG_IGN)
-        # Nothing of the parent's is kept open: its lock above all, which ends with it alone.
-        os.closerange(3, control.fileno())
-        os.closerange(control.fileno() + 1, 1 << 16)
-        _serve(control, work, on_stop)
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _serve(control: socket.socket, work: Work, on_stop: Callable[[], None]) -> None:
-    while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 64, 1)
-        if not message:
-            return
-        if not descriptors:
-            _, status = os.waitpid(int(message), 0)
-            control.send(str(status).encode())
-            continue
-        nursery = os.getpid()
-        try:
-            pid = os.fork()
-        except OSError:
-            pid = _NO_MORE
-        if not pid:
-            control.close()
-            _run_worker(socket.socket(fileno=descriptors[0]), nursery, work, on_stop)
-        os.close(descriptors[0])
-        control.send(str(pid).encode())
-
-
-def _run_worker(line: socket.socket, nursery: int, work: Work, on_stop: Callable[[], None]) -> None:
-    code = 1
-    busy = leaving = False
-
-    def end_soon(number: int, frame: object) -> None:
-        nonlocal leaving
-        if not busy:
-            os._exit(0)
-        leaving = True
-        on_stop()
-
-    try:
-        _die_with(nursery)
-        signal.signal(signal.SIGTERM, end_soon)
-        while not leaving and (text := _receive(line)) is not None:
-            busy = True
-            _send(line, json.dumps(work(json.loads(text))))
-            busy = False
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _die_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends, however that ends."""
-    with contextlib.suppress(OSError, AttributeError):  # other systems: the closed line ends it
-        ctypes.CDLL(None, use_errno=True).prctl(_DEATH, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -217,6 +217,41 @@ def test_scripts_ask_and_tell(bpnet, searching, tmp_path):
     assert "expected a trial's number" in bpnet("gridsearch", "tell", searching, "x", code=2).err
 
 
+def test_scripts_start_no_search_by_mistake(bpnet, searching, tmp_path):
+    told = bpnet("gridsearch", "tell", searching, "1=0.5", code=2)
+    assert "no search of this config; 'bpnet gridsearch ask' starts one" in told.err
+    elsewhere = bpnet("gridsearch", "tell", searching, "1=0.5", "--run-dir", "x", code=2)
+    assert "x: no such search" in elsewhere.err
+    paused = bpnet("gridsearch", "ask", searching, "search.method=halving", code=2)
+    assert "which only bpnet itself can" in paused.err
+    crowd = bpnet("gridsearch", "ask", searching, "-j", "2", code=2)
+    assert "ask carries out no trials" in crowd.err
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "x").exists()
+
+
+def test_only_files_that_are_there_are_named(bpnet, searching, tmp_path):
+    failing = "search.space.optimizer.learning_rate=[1e6]"
+    done = bpnet("gridsearch", searching, failing, "--fail-fast", "-j", "1", code=7)
+    assert "runs/iris-001: leaderboard.csv, leaderboard.json, space.svg" in done.lines
+    assert "look at the step with: bpnet replay runs/iris-001/trials/0001-" in done.out
+    assert "ended at the first failure (--fail-fast)" in done.err
+    named = next(line for line in done.lines if line.startswith("runs/iris-001: "))
+    for name in named.partition(": ")[2].split(", "):
+        assert (tmp_path / "runs/iris-001" / name).is_file()
+    assert not (tmp_path / "runs/iris-001/best.txt").exists()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one trial at a time")
+def test_a_failure_lets_the_others_save_their_state(searching, tmp_path):
+    space = "search.space={optimizer.learning_rate: [0.01, 1e6]}"
+    process = start(tmp_path, searching, space, "training.epochs=1000000", "-j", "2", "--fail-fast")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 7, err
+    for other in tmp_path.glob("runs/iris-001/trials/0001-*/run.json"):  # if it came to begin
+        assert json.loads(other.read_text())["stop_reason"] == "the search was interrupted"
+
+
 def test_trials_times_threads_never_exceed_the_cores(bpnet, searching):
     cores = len(os.sched_getaffinity(0))
     done = bpnet("gridsearch", searching, "-j", cores + 5)
@@ -239,7 +274,7 @@ def test_an_interrupt_is_one_message_and_the_same_command_goes_on(bpnet, searchi
     assert process.returncode == 130
     messages = [line for line in err.splitlines() if not line.startswith("trial=")]
     assert len(messages) == 1
-    assert "trials are finished and kept; the same command goes on" in messages[0]
+    assert "the same command goes on" in messages[0]
     assert out == ""
     assert soon(lambda: not processes_of(process.pid), 2)
     done = bpnet("gridsearch", searching, LONG, MANY)

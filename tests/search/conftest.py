@@ -7,7 +7,7 @@ import pytest
 
 from bpnet.config.document import Document
 from bpnet.config.schema import bind_config
-from bpnet.search import remote, sharing, study
+from bpnet.search import directories, remote, sharing
 from bpnet.search.plan import make_plan
 from bpnet.search.reading import read_space
 from bpnet.search.running import Crew
@@ -87,8 +87,8 @@ def search(tmp_path):
     """Return a function that carries out a search, by default at once; it returns the study."""
 
     def run(plan, name="s", *, crew=None, workers=0, fail_fast=False, watch=lambda p: None):
-        directory = study.create_exactly(tmp_path / name)
-        with study.opened(plan, directory) as opened:
+        directory = directories.create_exactly(tmp_path / name)
+        with directories.opened(plan, directory) as opened:
             with _crew(plan, crew, workers) as chosen:
                 for progress in opened.run(chosen, fail_fast=fail_fast):
                     watch(progress)

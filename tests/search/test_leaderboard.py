@@ -10,7 +10,7 @@ import pytest
 
 from bpnet.search import answer, leaderboard
 from bpnet.search.importance import importance
-from bpnet.search.trial import Outcome
+from bpnet.search.task import Outcome
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 import pytest
 
 from bpnet.config.searching import MedianRule, PatienceRule
+from bpnet.runs import rundir
 from bpnet.search import pruning
 from bpnet.search.store import Trial
-from bpnet.search.trial import Outcome, Task, _Watch
+from bpnet.search.task import Outcome, Task
+from bpnet.search.watch import Watch
 
 MEDIAN = "search.pruning=[{type: median, warmup: 1, trials: 3}]"
 WIDE = (
@@ -25,7 +27,7 @@ def task(mode="max"):
 
 
 def verdicts(armed, scores):
-    watch = _Watch(armed)
+    watch = Watch(armed)
     return [watch.see({"val/accuracy": score, "best": True}) for score in scores]
 
 
@@ -70,6 +72,9 @@ def test_hopeless_trials_are_given_up_and_say_why(plan, search):
     assert pruned
     assert all(t.number > 4 and t.outcome.epochs < 8 for t in pruned)
     assert all("median: after epoch" in t.outcome.reason for t in pruned)
+    for t in pruned:
+        facts = rundir.open_run(found.directory / t.directory)
+        assert (facts["status"], facts["stop_reason"]) == ("interrupted", t.outcome.reason)
     everything = search(plan(*WIDE), "all")
     assert found.answer.rows[0].score == everything.answer.rows[0].score
 

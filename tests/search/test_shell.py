@@ -7,14 +7,14 @@ import pytest
 from bpnet.config.document import Document
 from bpnet.config.schema import bind_config
 from bpnet.errors import UsageError
-from bpnet.search import answer, shell, study
+from bpnet.search import answer, directories, shell
 
 
 @pytest.fixture
 def opened(plan, tmp_path):
     def make(*overrides):
         made = plan(*overrides)
-        return study.opened(made, study.create_exactly(tmp_path / "s"))
+        return directories.opened(made, directories.create_exactly(tmp_path / "s"))
 
     return make
 
@@ -85,8 +85,9 @@ def test_what_makes_no_sense_is_refused(opened):
         shell.tell(found, 1, float("nan"))
         with pytest.raises(UsageError, match="over already"):
             shell.tell(found, 1, 0.5)
-    with (
-        opened("search.method=halving") as found,
-        pytest.raises(UsageError, match="only bpnet itself can"),
-    ):
-        shell.ask(found)
+
+
+@pytest.mark.parametrize("method", ["halving", "hyperband"])
+def test_a_search_that_pauses_trials_is_none_for_scripts(plan, method):
+    with pytest.raises(UsageError, match=rf"{method} pauses trials.*only bpnet itself can"):
+        shell.check(plan(f"search.method={method}"))

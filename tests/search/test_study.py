@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import shutil
 import sqlite3
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from bpnet.config.document import Document
 from bpnet.errors import BpnetError, ConfigError, RefusedError, RunError
 from bpnet.experiment import build
 from bpnet.runs import rundir
-from bpnet.search import answer, running, study
+from bpnet.search import answer, directories, running, store
+from bpnet.search.plan import make_plan
 from bpnet.search.running import Crew
 
 FILES = (answer.CSV, answer.JSON, answer.PLOT, answer.BEST, answer.BEST_CONFIG)
@@ -109,7 +111,7 @@ def test_a_finished_trial_that_was_not_written_down_is_taken_as_it_is(plan, sear
     found = search(plan())
     before = outputs(found)
     models = [p.stat().st_mtime_ns for p in sorted(found.directory.glob("trials/*/result.json"))]
-    (found.directory / study.STORE).unlink()
+    (found.directory / store.STORE).unlink()
     again = search(plan())
     assert outputs(again) == before
     after = [p.stat().st_mtime_ns for p in sorted(found.directory.glob("trials/*/result.json"))]
@@ -119,7 +121,7 @@ def test_a_finished_trial_that_was_not_written_down_is_taken_as_it_is(plan, sear
 def test_trials_with_damaged_or_half_made_directories_are_trained_anew(plan, search):
     found = search(plan())
     before = outputs(found)
-    (found.directory / study.STORE).unlink()
+    (found.directory / store.STORE).unlink()
     trials = sorted(found.directory.glob("trials/*"))
     (trials[0] / rundir.RESULT).unlink()
     (trials[1] / rundir.RESULT).write_text("{")
@@ -224,6 +226,15 @@ def test_a_point_that_diverges_is_written_down_and_never_chosen(plan, search):
     assert found.answer.run is not None
 
 
+def test_what_is_written_of_a_failure_is_the_same_wherever_the_search_is(plan, search):
+    rates = "search.space.optimizer.learning_rate=[0.1, 1e6]"
+    made = plan(rates, "optimizer.type=sgd", "model.layers.1=relu")
+    one, other = search(made, "one"), search(made, "other")
+    assert outputs(one) == outputs(other)
+    last = one.answer.rows[-1]
+    assert last.reason.endswith(f"bpnet replay {last.first.directory}")
+
+
 def test_with_fail_fast_a_failure_ends_the_search(plan, search):
     rates = "search.space.optimizer.learning_rate=[1e6, 0.1]"
     found = search(plan(rates, "optimizer.type=sgd", "model.layers.1=relu"), fail_fast=True)
@@ -249,6 +260,8 @@ def test_a_trial_that_takes_too_long_fails(plan, search):
     found = search(made)
     assert {trial.outcome.cause for trial in found.trials} == {"time"}
     assert "took longer than 0.01 s" in found.answer.rows[0].reason
+    facts = rundir.open_run(found.directory / found.trials[0].directory)
+    assert facts["stop_reason"] == "took longer than 0.01 s, its limit"
 
 
 def test_a_trial_that_takes_too_much_memory_fails(plan, search):
@@ -282,8 +295,8 @@ def test_failures_that_may_have_gone_are_tried_again_if_asked(plan, search, at_o
         raise ConnectionResetError("gone")
 
     search(plan(), crew=Crew(at_once(before), 1))
-    directory = study.create_exactly(study.Path(search(plan()).directory))
-    with study.opened(plan(), directory) as opened:
+    directory = directories.create_exactly(Path(search(plan()).directory))
+    with directories.opened(plan(), directory) as opened:
         assert opened.forget_failures() == 6
     assert {state for _, state in states(search(plan()))} == {"done"}
 
@@ -305,7 +318,7 @@ def test_a_full_disk_ends_the_search_and_fails_no_trial(plan, search, monkeypatc
 def test_a_damaged_store_is_refused_and_repaired_from_the_trials(plan, search, damage):
     found = search(plan())
     before = outputs(found)
-    path = found.directory / study.STORE
+    path = found.directory / store.STORE
     data = bytearray(path.read_bytes())
     if damage == "tail":
         data = data[: len(data) // 2 + 17]
@@ -320,32 +333,57 @@ def test_a_damaged_store_is_refused_and_repaired_from_the_trials(plan, search, d
     path.write_bytes(data)
     with pytest.raises(RunError, match=r"damaged.*--repair"):
         search(plan())
-    with study.opened(plan(), found.directory, repair=True) as opened:
+    with directories.opened(plan(), found.directory, repair=True) as opened:
         assert "set aside" in opened.notes[0]
     assert outputs(search(plan())) == before
 
 
 def test_a_store_of_a_newer_version_is_refused(plan, search):
     found = search(plan())
-    with sqlite3.connect(found.directory / study.STORE) as connection:
+    with sqlite3.connect(found.directory / store.STORE) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(RunError, match="made by a newer bpnet"):
         search(plan())
 
 
+def test_a_search_that_was_moved_with_its_config_goes_on(plan, tmp_path, at_once):
+    table = "\n".join(f"{i},{i % 7},{'ab'[i % 2]}" for i in range(60))
+    config = plan().document.data.decode().replace("builtin:iris", "data.csv")
+
+    def carry_out(folder, executor):
+        made = make_plan(Document.read(str(folder / "c.yaml")))
+        root = folder / "runs"
+        found = directories.find(made, root) or directories.create(made, root)
+        with directories.opened(made, found) as opened:
+            list(opened.run(Crew(executor, 1)))
+            return answer.write(opened)
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    (old / "data.csv").write_text(f"x,y,species\n{table}\n")
+    (old / "c.yaml").write_text(config)
+    first = carry_out(old, at_once())
+    old.rename(new)
+    executor = at_once()
+    again = carry_out(new, executor)
+    assert executor.count == 0
+    assert again.study.directory == new / "runs/c-001"
+    assert (again.validation, again.test) == (first.validation, first.test)
+
+
 def test_two_searches_in_one_directory_are_refused(plan, tmp_path):
-    directory = study.create_exactly(tmp_path / "s")
+    directory = directories.create_exactly(tmp_path / "s")
     with (
-        study.opened(plan(), directory),
+        directories.opened(plan(), directory),
         pytest.raises(RunError, match="another bpnet writes there"),
-        study.opened(plan(), directory),
+        directories.opened(plan(), directory),
     ):
         raise AssertionError
 
 
 def test_a_score_that_does_not_come_again_from_disk_is_refused(plan, search):
     found = search(plan())
-    with sqlite3.connect(found.directory / study.STORE) as connection:
+    with sqlite3.connect(found.directory / store.STORE) as connection:
         best = found.answer.run.number
         text = json.dumps({"val/accuracy": 1.5})
         connection.execute("UPDATE trials SET metrics = ? WHERE number = ?", (text, best))

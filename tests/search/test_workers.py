@@ -138,6 +138,26 @@ def test_asked_to_stop_a_worker_ends_after_its_task(workers):
     assert pool.submit(work, {}).result()["pid"] != pid
 
 
+def test_asked_to_stop_they_begin_nothing_that_waits(workers):
+    pool = workers(1)
+    running = pool.submit(work, {"sleep": 0.3, "value": 1})
+    waiting = pool.submit(work, {"sleep": 60})
+    assert soon(lambda: pool.pids and running.running())
+    time.sleep(0.1)
+    pool.ask_to_stop()
+    assert running.result()["value"] == 1
+    assert soon(lambda: not pool.pids)
+    assert not waiting.running()
+    assert waiting.cancel()
+
+
+def test_a_signal_in_the_middle_of_a_submission_may_ask_to_stop(workers):
+    pool = workers(1)
+    with pool._lock:  # where `submit` is when the handler of the same thread runs
+        pool.ask_to_stop()
+    assert pool.submit(work, {"value": 2}).result()["value"] == 2
+
+
 def test_they_carry_out_one_function_of_plain_values(workers):
     pool = workers(1)
     with pytest.raises(TypeError, match="one function"):
