@@ -15,7 +15,7 @@ import numpy as np
 
 from bpnet.config.places import printable
 from bpnet.config.schema import DataConfig, ImageFiles
-from bpnet.data.columns import chosen_column
+from bpnet.data.columns import chosen_column, different
 from bpnet.data.dataset import Dataset, make_dataset
 from bpnet.data.division import Parts
 from bpnet.data.features import Features, feature_names, fit_features
@@ -205,7 +205,7 @@ def _check_loss(loss: Loss, train: Source, names: list[str]) -> None:
         column = train.columns[name]
         values = column.as_category().levels if column.kind == "category" else ()
         shown = ", ".join(values[:3]) + (", ..." if len(values) > 3 else "")
-        different = len(np.unique(column.values[~column.missing]))
+        count = len(different(column.values[~column.missing]))
         if loss.target == "number" and values:
             better = "binary_cross_entropy" if len(values) == 2 else "cross_entropy"
             raise OptionError(
@@ -213,20 +213,20 @@ def _check_loss(loss: Loss, train: Source, names: list[str]) -> None:
                 f"use {better}",
                 "loss",
             )
-        if loss.target == "binary" and len(names) == 1 and different > 2:
-            better = "mse" if column.kind == "number" and different > 20 else "cross_entropy"
+        if loss.target == "binary" and len(names) == 1 and count > 2:
+            better = "mse" if column.kind == "number" and count > 20 else "cross_entropy"
             raise OptionError(
-                f"{loss.type} is for yes or no, but target '{name}' has {different} different "
+                f"{loss.type} is for yes or no, but target '{name}' has {count} different "
                 f"values; use {better}",
                 "loss",
             )
         whole = column.kind == "category" or bool(
             (column.values == np.floor(column.values))[~column.missing].all()
         )
-        many = different > (max(50, train.rows / 2) if whole else 20)
+        many = count > (max(50, train.rows / 2) if whole else 20)
         if loss.target == "class" and len(names) == 1 and column.kind == "number" and many:
             raise OptionError(
-                f"{loss.type} is for classes, but target '{name}' has {different} different "
+                f"{loss.type} is for classes, but target '{name}' has {count} different "
                 "numbers; use mse",
                 "loss",
             )
@@ -237,12 +237,12 @@ def _check_several(loss: Loss, train: Source, names: list[str]) -> None:
     columns = [train.columns[name] for name in names]
     if loss.target == "binary":
         for column in columns:
-            different = len(np.unique(column.values[~column.missing]))
-            if different > 2:
+            count = len(different(column.values[~column.missing]))
+            if count > 2:
                 better = "mse" if column.kind == "number" else "cross_entropy, one target at a time"
                 raise OptionError(
                     f"{loss.type} with several targets is for yes or no each, but "
-                    f"'{column.name}' has {different} different values; use {better}",
+                    f"'{column.name}' has {count} different values; use {better}",
                     "loss",
                 )
     if loss.target == "class":

@@ -101,6 +101,14 @@ def as_number(column: Column, source: Source, remedy: str) -> Column:
     return replace(column, kind="number", values=values, levels=())
 
 
+def different(values: Array) -> Array:
+    """Return every value once, in ascending order.
+
+    Asked for the counts too, np.unique does without numpy.ma, whose import takes 15 ms.
+    """
+    return np.unique(values, return_counts=True)[0]
+
+
 def is_number(text: str) -> bool:
     """Say whether a text is a plain decimal number."""
     return _NUMBER.fullmatch(text) is not None

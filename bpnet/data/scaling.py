@@ -25,12 +25,20 @@ def _most_frequent(values: Array, options: NumericOptions) -> Array:
     return np.array(found)
 
 
+def _median(values: Array) -> Array:
+    """Return the median of each column, as np.median does, which imports numpy.ma in 15 ms."""
+    count = values.shape[1]
+    middle = [(count - 1) // 2, count // 2]
+    found: Array = np.partition(values, middle, axis=1)[:, middle].mean(axis=1)
+    return found
+
+
 def _nothing(values: Array, options: NumericOptions) -> Array:
     return np.zeros(len(values))
 
 
 FILLS: dict[str, Callable[[Array, NumericOptions], Array]] = {
-    "median": lambda values, _: np.median(values, axis=1),
+    "median": lambda values, _: _median(values),
     "mean": lambda values, _: values.mean(axis=1),
     "most_frequent": _most_frequent,
     "constant": lambda values, options: np.full(len(values), options.fill),

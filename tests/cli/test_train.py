@@ -231,3 +231,16 @@ def test_on_a_terminal_there_is_one_live_line(config, tmp_path):
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+def test_what_takes_long_to_import_and_is_not_needed_is_not_imported(config, tmp_path):
+    code = "import sys, bpnet.cli; bpnet.cli.run(sys.argv[1:]); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", config(), "-q"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heavy = {"numpy.ma", "scipy", "matplotlib", "pandas", "rich.markdown", "bpnet.report.drawing"}
+    assert not heavy & set(done.stdout.split())

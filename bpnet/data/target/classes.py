@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from bpnet.data.columns import Source, as_number, codes_of, in_order, places, row_error
+from bpnet.data.columns import (
+    Source,
+    as_number,
+    codes_of,
+    different,
+    in_order,
+    places,
+    row_error,
+)
 from bpnet.data.saved import Saved
 from bpnet.data.table import Column
 from bpnet.data.target.base import Target, labels_as_values, target_column
@@ -177,18 +185,18 @@ def label_column(source: Source, name: str, rows: Array) -> Column:
         If it looks like a number to predict, or like a name for each row.
     """
     column = target_column(source, name, rows)
-    different = np.unique(column.values[rows])
-    if column.kind == "number" and len(different) > FRACTIONAL_CLASSES:
-        fraction = different[different != np.floor(different)]
+    found = different(column.values[rows])
+    if column.kind == "number" and len(found) > FRACTIONAL_CLASSES:
+        fraction = found[found != np.floor(found)]
         if len(fraction):
             raise DataError(
-                f"target '{name}' has {len(different)} different values such as {fraction[0]:g}, "
+                f"target '{name}' has {len(found)} different values such as {fraction[0]:g}, "
                 "so it looks like a number, not a class; use a loss for numbers, such as mse",
                 source.source,
             )
-    if len(different) > max(50, len(rows) / 2):
+    if len(found) > max(50, len(rows) / 2):
         raise DataError(
-            f"target '{name}' has {len(different)} different values in {len(rows)} rows, too many "
+            f"target '{name}' has {len(found)} different values in {len(rows)} rows, too many "
             "for classes; "
             + (
                 "use a loss for numbers, such as mse"
