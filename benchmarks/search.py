@@ -1,10 +1,12 @@
 """One grid of 48 points on digits: one worker, two, scikit-learn and optuna, side by side.
 
-``python benchmarks/search.py [ROUNDS]`` prints the median time of each, ratios, and best scores.
+``python benchmarks/search.py [--rounds N]`` prints the median time of each, ratios, best scores.
 All train a dense network with 64 inputs, one hidden layer and Adam for as many epochs on the same
 rows; scikit-learn's and bpnet's scores are of the same validation rows.
 """
 
+import argparse
+import importlib.util
 import itertools
 import os
 import subprocess
@@ -131,7 +133,12 @@ def optuna(folder):
 def main():
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"  # before NumPy is imported
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    absent = [name for name in ("sklearn", "optuna") if importlib.util.find_spec(name) is None]
+    if absent:
+        raise SystemExit(f"skipped: {', '.join(absent)} not installed beside bpnet")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "digits.yaml").write_text(config())

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from bpnet.assembly import Steps, assemble
 from bpnet.combinations import check_last_layer, choose_metrics, doubts, make_monitor
 from bpnet.config.document import Document
 from bpnet.config.schema import Config, ImageFiles, bind_config, emit_config
-from bpnet.data.batches import Batches
-from bpnet.data.target import Target
-from bpnet.errors import BpnetError, ConfigError, OptionError
-from bpnet.nn.arena import Shape
-from bpnet.nn.layers.base import Pass, sides
-from bpnet.nn.network import EVALUATED, Network
+from bpnet.errors import BpnetError, ConfigError
+from bpnet.foresight import Memory, foresee
+from bpnet.nn.layers.base import Pass
 from bpnet.preparation import Prepared, prepare
 from bpnet.training.evaluate import evaluate
 from bpnet.training.events import StepEnd
 from bpnet.training.fit import learn
-from bpnet.training.state import Control, TrainingState
-
-T = TypeVar("T")
+from bpnet.training.state import TrainingState
 
 DataFor = Callable[[Config, Path], Prepared]
 """What prepares the data of a checked config, whose relative paths start at a folder."""
@@ -69,22 +64,9 @@ class Experiment:
                 scores |= {f"{split}/{name}": value for name, value in scored.scores.items()}
         return scores
 
-    def memory(self) -> int:
-        """Return about how many bytes the training's arrays take: data, parameters, buffers."""
-        state = self.state
-        arena = state.network.arena
-        datasets = self.data.datasets.values()
-        data = sum(d.x.nbytes + d.target.nbytes for d in datasets)
-        moments = sum(array.nbytes for array in state.optimizer.state().values())
-        best = arena.theta.nbytes if state.control.keep_best else 0
-        # Each layer holds its output and its dx, of as many rows as are evaluated at once.
-        rows = max(state.batches.batch_size, min(EVALUATED, max(map(len, datasets))))
-        walk = state.network.walk()
-        width = sum(2 * math.prod(shape) for _, layer, shape in walk if layer.fresh_output)
-        outputs = rows * (math.prod(state.network.in_shape) + width)
-        scores = 4 * math.prod(state.network.out_shape) * max(map(len, datasets))
-        buffers = (outputs + scores) * arena.dtype.itemsize
-        return data + arena.theta.nbytes + arena.grad.nbytes + moments + best + buffers
+    def memory(self) -> Memory:
+        """Say how much memory the training needs, from the process as it stands before it."""
+        return foresee(self.state, self.data.datasets)
 
 
 def build(document: Document, data_for: DataFor | None = None) -> Experiment:
@@ -111,7 +93,7 @@ def build(document: Document, data_for: DataFor | None = None) -> Experiment:
         raise _with_later_mistakes(document, error) from None
     name = document.source.name
     folder = Path() if name.startswith("<") else Path(name).parent
-    steps = _Steps(document)
+    steps = Steps(document)
     steps.run(lambda: check_last_layer(config), "model")
     data = steps.run(lambda: (data_for or load_data)(config, folder))
     if data is None:  # what can be judged without it, in the same pass
@@ -121,7 +103,7 @@ def build(document: Document, data_for: DataFor | None = None) -> Experiment:
             steps.run(lambda: make_monitor(config, metrics, wanted), "early_stopping")
     steps.finish()
     assert data is not None
-    state = _assemble(config, data, steps)
+    state = assemble(config, data, steps)
     warnings = [
         document.problem(path, message, level="warning") for path, message in doubts(config)
     ]
@@ -186,141 +168,6 @@ def _is_cause(document: Document, name: str, error: ConfigError) -> bool:
     except ConfigError as rest:
         return len(rest.problems) < len(error.problems)
     return True
-
-
-class _Steps:
-    """Runs the steps of building; their mistakes are reported together."""
-
-    def __init__(self, document: Document) -> None:
-        self.document = document
-        self.errors: list[OptionError] = []
-
-    def run(self, step: Callable[[], T], *path: str | int) -> T | None:
-        """Run one step; its mistakes lie below `path`."""
-        try:
-            return step()
-        except OptionError as error:
-            self.errors.append(error.within(*path))
-            return None
-
-    def finish(self) -> None:
-        """Report what was collected so far."""
-        if self.errors:
-            raise self.document.error(*self.errors)
-
-
-def _assemble(config: Config, data: Prepared, steps: _Steps) -> TrainingState:
-    """Make the parts of the training and check that they fit one another."""
-    target, training = data.target, config.training
-    batches = Batches(
-        data.datasets["train"],
-        training.batch_size,
-        accumulate=training.accumulate,
-        shuffle=training.shuffle,
-        seed=config.seed,
-    )
-    network = steps.run(lambda: build_network(config, data.features.shape, target), "model")
-    steps.run(lambda: build_loss(config, target), "loss")
-    total = training.epochs * batches.steps
-    steps.run(
-        lambda: config.schedule.build(config.optimizer.learning_rate, total, batches.steps),
-        "schedule",
-    )
-    metrics = steps.run(lambda: choose_metrics(config, target.kind, target.outputs), "metrics")
-    monitor = None
-    if metrics is not None:
-        monitor = steps.run(
-            lambda: make_monitor(config, metrics, "val" in data.datasets),
-            "early_stopping",
-        )
-    steps.finish()
-    assert network is not None
-    assert metrics is not None
-    assert monitor is not None
-    early = config.early_stopping
-    # Without a validation part the loss of an epoch, measured while its weights still moved,
-    # is no reason to prefer an earlier epoch, unless the config asks for it.
-    keep_best = early.restore_best if early is not None else "val" in data.datasets
-    control = Control(
-        epochs=training.epochs,
-        seed=config.seed,
-        clip_norm=training.clip_norm,
-        clip_value=training.clip_value,
-        time_limit=training.max_time.count if training.max_time else None,
-        keep_best=keep_best,
-    )
-    return TrainingState(
-        network=network,
-        loss=config.loss,
-        optimizer=config.optimizer,
-        schedule=config.schedule,
-        batches=batches,
-        control=control,
-        monitor=monitor,
-        target=target,
-        regularization=config.regularization,
-        validation=data.datasets.get("val"),
-        metrics=metrics,
-    )
-
-
-def build_network(config: Config, in_shape: Shape, target: Target) -> Network:
-    """Build the config's network for inputs of this shape.
-
-    Raises
-    ------
-    OptionError
-        If shapes do not connect, or the output is not what the target needs; the path starts
-        below ``model``.
-    """
-    network = Network(
-        config.model.layers,
-        in_shape,
-        dtype=config.dtype,
-        seed=config.seed,
-        init=config.model.init,
-        bias_init=config.model.bias_init,
-        output_size=target.outputs,
-        freeze=config.model.freeze,
-    )
-    if network.out_shape != (target.outputs,):
-        last = len(config.model.layers) - 1
-        units = ("units",) if hasattr(config.model.layers[last], "units") else ()
-        raise OptionError(
-            f"the last layer has {sides(network.out_shape)} outputs, but {_needs(target)}; "
-            "end with {type: dense, units: auto}",
-            "layers",
-            last,
-            *units,
-        )
-    return network
-
-
-def build_loss(config: Config, target: Target) -> None:
-    """Prepare the config's loss for a target.
-
-    Raises
-    ------
-    OptionError
-        If an option does not fit the target; the path starts below ``loss``.
-    """
-    config.loss.build(
-        target.outputs,
-        dtype=config.dtype,
-        class_counts=target.class_counts,
-        class_names=target.class_names,
-    )
-
-
-def _needs(target: Target) -> str:
-    names = target.class_names
-    if target.kind == "class":
-        return f"{target.columns[0]} has {len(names)} classes" + (
-            f" ({', '.join(names)})" if len(names) <= 6 else ""
-        )
-    if target.outputs == 1:
-        return f"{target.columns[0]} needs one"
-    return f"there are {target.outputs} targets"
 
 
 _MANY = 1 << 20

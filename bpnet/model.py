@@ -8,29 +8,34 @@ from typing import Any
 
 import numpy as np
 
+from bpnet.assembly import build_network
 from bpnet.config.schema import Config, DataConfig, read_config
 from bpnet.data.features import Features, Transformed, features_from_state
 from bpnet.data.table import Table, Tensor
 from bpnet.data.target import Target, target_from_state
 from bpnet.errors import BpnetError, RunError
-from bpnet.experiment import Experiment, build_network
+from bpnet.experiment import Experiment
 from bpnet.nn.arena import Array
 from bpnet.nn.losses import Loss
-from bpnet.nn.network import Network
-from bpnet.runs import checkpoint, durable, rundir, tensors
+from bpnet.nn.network import EVALUATED, Network
+from bpnet.runs import checkpoint, rundir, tensors
 
 KIND = "model"
 
 
 def save(path: Path, experiment: Experiment) -> None:
     """Write what prediction needs into one file."""
-    durable.write(path, encode(experiment))
+    tensors.write(path, KIND, *_content(experiment))
 
 
 def encode(experiment: Experiment) -> bytes:
     """Return the model as the bytes of a file: weights, config, preprocessing, classes."""
+    return tensors.encode(KIND, *_content(experiment))
+
+
+def _content(experiment: Experiment) -> tuple[dict[str, Array], dict[str, Any]]:
     arrays, facts = preparation(experiment)
-    return tensors.encode(KIND, experiment.state.network.weights() | arrays, facts)
+    return experiment.state.network.weights() | arrays, facts
 
 
 def preparation(experiment: Experiment) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -183,10 +188,10 @@ class Model:
         chances = self.target.probabilities(self.outputs(transformed.x))
         return _spread(chances, transformed.kept, count)
 
-    def outputs(self, x: Array) -> Array:
+    def outputs(self, x: Array, batch_size: int = EVALUATED) -> Array:
         """Return what the network says of prepared inputs: probabilities, or numbers in units."""
         with np.errstate(all="ignore"):
-            return self.target.to_units(self.loss.predict(self.network.predict(x)))
+            return self.target.to_units(self.loss.predict(self.network.predict(x, batch_size)))
 
     def _transform(self, rows: Any) -> tuple[Transformed, int]:
         source = as_source(rows, self.features, self.config.data)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpnet import model
+from bpnet import compiled, model
+from bpnet.assembly import build_loss, build_network, trained_by
 from bpnet.errors import BpnetError, RunError
-from bpnet.experiment import Experiment, build_loss, build_network
+from bpnet.experiment import Experiment
 from bpnet.runs import provenance, rundir, tensors
 from bpnet.training.divergence import Divergence, read_divergence
 from bpnet.training.examination import Observation
@@ -132,15 +133,18 @@ def find(run_or_file: Path) -> Path:
 
 def _repeat(file: tensors.TensorFile, found: Divergence) -> Divergence | None:
     config, features, target = model.read_preparation(file)
-    network = build_network(config, features.shape, target)
+    if config.compute == "numba":
+        compiled.require()
+    network = build_network(config, features.shape, target, to_train=True)
     if file.facts["layout"] != network.arena.layout():
         raise RunError("its tensors are not those of its network")
     build_loss(config, target)
+    loss, optimizer = trained_by(config)
     return repeat(
         found,
         network=network,
-        loss=config.loss,
-        optimizer=config.optimizer,
+        loss=loss,
+        optimizer=optimizer,
         regularization=config.regularization,
         target=target,
         clip_norm=config.training.clip_norm,

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bpnet.assembly import build_loss
 from bpnet.combinations import choose_metrics
 from bpnet.data.dataset import Dataset, make_dataset
 from bpnet.data.sources import read_source
 from bpnet.errors import DataError, UsageError
-from bpnet.experiment import build_loss
 from bpnet.model import Model
 from bpnet.preparation import prepare
 from bpnet.runs import rundir

@@ -261,16 +261,16 @@ class Session:
     def _write_model(self) -> None:
         """Write the model of the best (or last) weights and score it on every split."""
         experiment, state = self.experiment, self.experiment.state
-        last = state.network.arena.theta.copy(), state.network.arena.state.copy()
-        self._restored = state.use_best()
+        self._restored = state.exchange_best()
         self._metrics: dict[str, float] = {}
         for split, dataset in experiment.data.datasets.items():
             scores = evaluate(
-                state.network, state.loss, dataset, state.metrics, state.target
+                *(state.network, state.loss, dataset, state.metrics, state.target),
+                state.replicas(),
             ).scores
             self._metrics |= {f"{split}/{name}": value for name, value in scores.items()}
         model.save(self.directory / rundir.MODEL, experiment)
-        state.network.arena.theta[:], state.network.arena.state[:] = last
+        state.exchange_best()
 
     def _end(self, recorder: Recorder | None, status: str, reason: str) -> None:
         """Close the books: ``run.json``, then the manifest, then ``result.json`` if it is over."""

@@ -8,14 +8,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "bpnet"
 
 FLOORS = [
-    {"errors", "options", "streams"},
+    {"errors", "options", "streams", "team"},
     {"nn"},
     {"optim"},
+    {"compiled"},
     {"data"},
     {"training"},
     {"runs"},
     {"config"},
-    {"preparation", "combinations"},
+    {"preparation", "combinations", "roles", "assembly", "foresight"},
     {"experiment", "drafting", "trackers"},
     {"model"},
     {"scoring", "predictions", "session", "fine_tuning", "replaying"},
@@ -37,6 +38,7 @@ DOORS = {
     "yaml": {"config/parse.py"},
     "safetensors": set(),
     "wandb": {"trackers/wandb.py"},
+    "numba": {"compiled/kernels.py"},
     "onnx": {"exporting/graph.py"},
     "onnxruntime": {"exporting/comparison.py"},
     "numpy": {
@@ -49,9 +51,10 @@ DOORS = {
         "report",
         "streams.py",
         "model.py",
+        "predictions",
         "drafting",
     }
-    | {"preparation.py", "reproducing.py", "search/methods", "exporting", "trackers"},
+    | {"preparation.py", "roles.py", "reproducing.py", "search/methods", "exporting", "trackers"},
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from bpnet.cli.arguments import Config, Overrides
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console
 
@@ -15,14 +14,8 @@ if TYPE_CHECKING:
 
 def check(
     console: Console,
-    config: Annotated[
-        str,
-        typer.Argument(metavar="CONFIG", help="The config, or - for stdin.", show_default=False),
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
-    ] = None,
+    config: Config,
+    overrides: Overrides = None,
 ) -> None:
     """Validate a config and show what it means.
 
@@ -54,6 +47,7 @@ def describe(experiment: Experiment) -> dict[str, Any]:
 
     data, state = experiment.data, experiment.state
     arena, tensors = state.network.arena, state.network.weights()
+    memory = experiment.memory()
     layers = []
     for name, layer, shape in state.network.walk():
         prefix = f"{name}."
@@ -82,7 +76,8 @@ def describe(experiment: Experiment) -> dict[str, Any]:
         "parameters": arena.size,
         "trained_parameters": arena.trained_size,
         "steps_per_epoch": state.batches.steps,
-        "memory_bytes": experiment.memory(),
+        "memory_bytes": memory.arrays,
+        "process_bytes": memory.process,
     }
 
 
@@ -125,9 +120,11 @@ def _show_layers(summary: dict[str, Any], console: Console) -> None:
         title="network",
         right=(3,),
     )
-    memory = summary["memory_bytes"] / 2**20
+    memory = f"about {summary['memory_bytes'] / 2**20:,.1f} MiB of arrays"
+    if summary["process_bytes"] is not None:
+        memory += f", {summary['process_bytes'] / 2**20:,.0f} MiB of memory in all"
     trained = f" ({summary['trained_parameters']:,} of them trained)" if any_frozen else ""
     console.out(
         f"{summary['parameters']:,} parameters{trained}, "
-        f"{summary['steps_per_epoch']} steps an epoch, about {memory:,.1f} MiB of arrays"
+        f"{summary['steps_per_epoch']} steps an epoch, {memory}"
     )

@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from typing import IO
+from typing import IO, Literal
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -43,6 +43,16 @@ class Console:
         return (
             not self.quiet and not self.as_json and sys.stderr is not None and sys.stderr.isatty()
         )
+
+    @property
+    def width(self) -> int | None:
+        """How many letters a line of results has room for; None where it is no terminal."""
+        if sys.stdout is None or not sys.stdout.isatty():
+            return None
+        try:
+            return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        except OSError:
+            return 80
 
     def out(self, text: str = "") -> None:
         """Print a result."""
@@ -95,19 +105,26 @@ class Console:
         *,
         title: str = "",
         right: Sequence[int] = (),
+        whole: Sequence[int] = (),
     ) -> None:
-        """Print a table of results; `right` lists the columns that are aligned right."""
+        """Print a table of results.
+
+        `right` lists the columns that are aligned right, `whole` those that a narrow terminal
+        breaks last.
+        """
         self.clear_live()
         cells = [[harmless(str(cell)) for cell in row] for row in rows]
         if self._colored(sys.stdout):
-            self._rich_table(header, cells, title, right)
+            self._rich_table(header, cells, title, right, whole)
             return
         if title:
             _write(sys.stdout, title + "\n")
-        widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+        widths = [max(map(letters, column)) for column in zip(header, *cells, strict=True)]
         for row in [list(header), *cells]:
             parts = [
-                cell.rjust(width) if i in right else cell.ljust(width)
+                f"{' ' * (width - letters(cell))}{cell}"
+                if i in right
+                else f"{cell}{' ' * (width - letters(cell))}"
                 for i, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             _write(sys.stdout, "  ".join(parts).rstrip() + "\n")
@@ -118,20 +135,31 @@ class Console:
         cells: Sequence[Sequence[str]],
         title: str,
         right: Sequence[int],
+        whole: Sequence[int],
     ) -> None:
         from rich import box
         from rich.console import Console as RichConsole
         from rich.table import Table
         from rich.text import Text
 
+        widths = [max(map(letters, column)) for column in zip(header, *cells, strict=True)]
+        widths = fitted(widths, whole, (self.width or 80) - 2 * (len(widths) - 1))
         table = Table(
-            title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+            title=title or None,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
         )
         for i, name in enumerate(header):
-            table.add_column(name, justify="right" if i in right else "left")
+            # Folded and not cut off: a name is there to be copied.
+            justify: Literal["left", "right"] = "right" if i in right else "left"
+            table.add_column(name, justify=justify, width=widths[i], overflow="fold")
         for row in cells:
             table.add_row(*map(Text, row))
-        RichConsole(file=sys.stdout, highlight=False).print(table)
+        RichConsole(file=sys.stdout, highlight=False, width=self.width).print(table)
 
     def show_live(self, text: str, *, force: bool = False) -> None:
         """Replace the live line or lines, ten times a second at most."""
@@ -164,6 +192,29 @@ class Console:
 
     def _colored(self, stream: IO[str] | None) -> bool:
         return self.color and stream is not None and stream.isatty()
+
+
+def fitted(widths: Sequence[int], whole: Sequence[int], room: int) -> list[int]:
+    """Return the widths of columns so that they fit; the widest gives way first, `whole` last."""
+    found = list(widths)
+    others = [i for i in range(len(found)) if i not in whole]
+    for columns, least in ((others, 10), (range(len(found)), 8), (range(len(found)), 1)):
+        while columns and sum(found) > room:
+            widest = max(columns, key=lambda i: found[i])
+            if found[widest] <= least:
+                break
+            found[widest] -= 1
+    return found
+
+
+def letters(text: str) -> int:
+    """Return how many places of a terminal a text takes: a Japanese letter takes two."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
 
 
 def harmless(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bpnet.cli.arguments import Config, Overrides
 from bpnet.cli.command import load_document
 from bpnet.cli.console import Console, harmless
 from bpnet.errors import CheckFailedError, UsageError
@@ -17,14 +18,8 @@ if TYPE_CHECKING:
 
 def check(
     console: Console,
-    config: Annotated[
-        str,
-        typer.Argument(metavar="CONFIG", help="The config, or - for stdin.", show_default=False),
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
-    ] = None,
+    config: Config,
+    overrides: Overrides = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 6 if there is an error or a warning.")
     ] = False,

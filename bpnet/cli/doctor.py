@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bpnet.cli import threads
+from bpnet.cli.arguments import Overrides
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console, seconds
 from bpnet.cli.subject import MOVABLE, from_here
@@ -30,10 +31,7 @@ def doctor(
             show_default=False,
         ),
     ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
-    ] = None,
+    overrides: Overrides = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 6 on a finding.")] = False,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of the training in memory, at most (CONFIG only).")

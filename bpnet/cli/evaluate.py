@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bpnet.cli import threads
+from bpnet.cli.arguments import RunOrModel
 from bpnet.cli.console import Console, number
 from bpnet.errors import CheckFailedError, UsageError
 
@@ -20,12 +21,7 @@ SPLITS = ("train", "val", "test")
 
 def evaluate(
     console: Console,
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN", help="A run directory, or a model.safetensors.", show_default=False
-        ),
-    ],
+    run: RunOrModel,
     split: Annotated[
         str | None, typer.Option(help="train, val or test; by default test, or else val.")
     ] = None,

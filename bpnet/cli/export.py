@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bpnet.cli import threads
+from bpnet.cli.arguments import RunOrModel
 from bpnet.cli.console import Console, number
 from bpnet.errors import CheckFailedError, UsageError, did_you_mean
 
@@ -20,12 +21,7 @@ if TYPE_CHECKING:
 
 def export(
     console: Console,
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN", help="A run directory, or a model.safetensors.", show_default=False
-        ),
-    ],
+    run: RunOrModel,
     to: Annotated[
         str, typer.Option(metavar="FORMAT", help="onnx, safetensors or npz.", show_default=False)
     ],

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bpnet.cli.arguments import Overrides, Subject, Weights
 from bpnet.cli.console import Console
-from bpnet.cli.subject import Overrides, Subject, Weights, load_exact
+from bpnet.cli.subject import load_exact
 from bpnet.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bpnet.cli import search_answer, search_shell, threads
+from bpnet.cli.arguments import Overrides
 from bpnet.cli.console import Console, seconds
 from bpnet.cli.search_progress import SearchProgress, counted, short
 from bpnet.errors import UsageError
@@ -34,10 +35,7 @@ def gridsearch(
             show_default=False,
         ),
     ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
-    ] = None,
+    overrides: Overrides = None,
     jobs: Annotated[
         int | None,
         typer.Option(

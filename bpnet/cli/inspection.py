@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bpnet.cli import threads
+from bpnet.cli.arguments import RunOrModel
 from bpnet.cli.console import Console
 from bpnet.cli.evaluate import SPLITS
 from bpnet.cli.importance import show_importance
@@ -19,12 +20,7 @@ METHODS = ("permutation", "gradient")
 
 def inspect(
     console: Console,
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN", help="A run directory, or a model.safetensors.", show_default=False
-        ),
-    ],
+    run: RunOrModel,
     layer: Annotated[
         str | None,
         typer.Argument(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bpnet.cli.arguments import Config, Overrides
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console
 from bpnet.cli.overwriting import refuse_other_file
@@ -18,14 +19,8 @@ if TYPE_CHECKING:
 
 def lrfind(
     console: Console,
-    config: Annotated[
-        str,
-        typer.Argument(metavar="CONFIG", help="The config, or - for stdin.", show_default=False),
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
-    ] = None,
+    config: Config,
+    overrides: Overrides = None,
     lowest: Annotated[float, typer.Option("--from", help="The first learning rate.")] = 1e-6,
     highest: Annotated[float, typer.Option("--to", help="The last learning rate.")] = 100.0,
     steps: Annotated[int, typer.Option(help="How many steps lie between them.")] = 240,

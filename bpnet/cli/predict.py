@@ -6,8 +6,9 @@ import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -68,21 +69,24 @@ def predict(
     if probabilities and loaded.target.kind == "number":
         raise UsageError("--probabilities: this model predicts numbers, which have none")
     with _chunks(loaded, source, input_format) as (chunks, found):
-        if console.as_json:
-            form = "json"
-        elif form is None:
-            name = str(output or "").removesuffix(".gz")
-            form = "jsonl" if name.endswith((".jsonl", ".ndjson")) else "csv"
-            if output is None and found == "jsonl":
-                form = "jsonl"
+        layout = "json" if console.as_json else _layout(form, output, found)
         with _sink(output) as sink:
-            writer = Writer(loaded, sink, form, probabilities=probabilities)
+            writer = Writer(loaded, sink, layout, probabilities=probabilities)
             for chunk in chunks:
                 writer.write(chunk)
             writer.finish()
     if console.as_json and output is not None:
         console.json({"output": str(output), "rows": writer.rows, "dropped": writer.dropped})
     _report(console, writer.rows, writer.dropped, writer.unseen)
+
+
+def _layout(form: str | None, output: Path | None, found: str) -> Literal["csv", "jsonl"]:
+    """Return what the lines look like: as asked, as the output is named, or as the input is."""
+    if form is None:
+        form = "jsonl" if output is None and found == "jsonl" else "csv"
+        if str(output or "").removesuffix(".gz").endswith((".jsonl", ".ndjson")):
+            form = "jsonl"
+    return "jsonl" if form == "jsonl" else "csv"
 
 
 def _check_ending(output: Path) -> None:
@@ -99,19 +103,22 @@ def _chunks(
 ) -> Iterator[tuple[Iterator[Table | Tensor], str]]:
     """Open the input; yield its rows in chunks, and the format that it has."""
     from bpnet.data import sources
+    from bpnet.predictions import Arriving
 
     kinds, header = model.features.columns, model.config.data.header
+    # The writer divides blocks that are too large for it.
+    stream_table = partial(sources.stream_table, header=header, rows=sys.maxsize)
     if source == "-":
         if sys.stdin is None:
             raise UsageError("INPUT is -, but standard input is closed")
-        stream = _Peekable(sys.stdin.buffer)
+        stream = Arriving(sys.stdin.buffer)
         form = form or ("jsonl" if stream.start().lstrip().startswith(b"{") else "csv")
-        yield sources.stream_table(stream, "<stdin>", kinds, form=form, header=header), form
+        yield stream_table(stream, "<stdin>", kinds, form=form), form
         return
     found = sources.form_of(source) if not source.startswith("builtin:") else "builtin"
     if found in ("csv", "tsv", "txt", "jsonl") and kinds:
         with sources.open_stream(source, Path()) as (opened, found):
-            yield sources.stream_table(opened, source, kinds, form=found, header=header), found
+            yield stream_table(opened, source, kinds, form=found), found
         return
     whole = sources.read_source(
         source,
@@ -123,28 +130,6 @@ def _chunks(
         header=header,
     )
     yield iter([whole]), found
-
-
-class _Peekable:
-    """A stream whose first bytes can be looked at before they are read."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._held = b""
-
-    def start(self) -> bytes:
-        """Return the first bytes, without taking them."""
-        if not self._held:
-            self._held = self._stream.read1(64)  # type: ignore[attr-defined]
-        return self._held
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return what has arrived, at most `size` bytes."""
-        if self._held:
-            held, self._held = self._held[:size] if size > 0 else self._held, b""
-            return held
-        data: bytes = self._stream.read1(size)  # type: ignore[attr-defined]
-        return data
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ def replay(
     Shows every tensor of it, names the first that isn't finite, and compares loss and gradient
     with those of the run to the last bit. The data isn't needed.
     """
-    threads.choose(like={"threads": _threads(run)})
+    threads.choose(like=_environment(run))
     from bpnet import replaying
 
     done = replaying.replay(run)
@@ -74,22 +74,21 @@ def replay(
         )
 
 
-def _threads(run: Path) -> object:
-    """Return how many threads the run had; None if its file doesn't say so.
+def _environment(run: Path) -> dict[str, Any]:
+    """Return where the run took place; nothing if its file doesn't say so.
 
     The file gets checked once NumPy is there, which must not be imported before this is known.
     """
     path = run / DIVERGED if run.is_dir() else run
     try:
         if not path.is_file():
-            return None
+            return {}
         with path.open("rb") as file:
             header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), _HEADER)))
         environment = json.loads(header["__metadata__"]["bpnet"])["facts"]["environment"]
-        threads: object = environment["threads"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return threads
+        return {}
+    return environment if isinstance(environment, dict) else {}
 
 
 def _show(done: Replay, console: Console) -> None:

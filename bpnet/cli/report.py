@@ -44,7 +44,8 @@ def report(
 ) -> None:
     """Draw what people look at after a training.
 
-    One run: report.html and plots/ in its directory. Several: one page that compares them.
+    One run, or a search: report.html and plots/ in its directory. Several runs: one page that
+    compares them.
     """
     if split is not None and split not in get_args(Split):
         raise UsageError(f"--split: expected train, val or test, received '{split}'")
@@ -58,8 +59,17 @@ def report(
             f"--output is for the page of several runs; the report of one goes to "
             f"{runs[0] / REPORT}"
         )
+    from bpnet.collection.searches import is_search
     from bpnet.runs import rundir
 
+    if is_search(runs[0]):
+        if split is not None:
+            raise UsageError("--split is for the report of one run, not of a search")
+        threads.choose()
+        from bpnet.report.search import draw_search
+
+        _show(draw_search(runs[0]), runs[0], console)
+        return
     threads.choose(like=rundir.latest_session(rundir.open_run(runs[0])))
     from bpnet.report.drawing import draw
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from bpnet.cli import threads
+from bpnet.cli.arguments import Run
 from bpnet.cli.console import Console
 from bpnet.errors import CheckFailedError
 
 
 def reproduce(
     console: Console,
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)
-    ],
+    run: Run,
 ) -> None:
     """Train a run again from its directory alone, and compare every byte.
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import enum
 import sys
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bpnet.cli.arguments import Run
 from bpnet.cli.console import Console, number, seconds
-from bpnet.errors import UsageError, did_you_mean
+from bpnet.errors import UsageError
 
 if TYPE_CHECKING:
     from bpnet.collection.comparing import Comparison
@@ -60,9 +59,13 @@ def list_(
     ] = None,
 ) -> None:
     """List the runs of a folder, the newest first."""
+    from bpnet.cli.runs_list import ordered, show_list
+    from bpnet.collection.searches import is_search, read_search
     from bpnet.collection.summary import summarize_all
 
-    found = _sorted(summarize_all(root), sort, reverse)
+    if metric is None and is_search(root):
+        metric = read_search(root).metric or None
+    found = ordered(summarize_all(root), sort, reverse)
     if status is not None:
         found = [run for run in found if run.status == status]
     shown = found[:most]
@@ -76,75 +79,29 @@ def list_(
     if not shown:
         console.info(f"{root}: no runs" + (f" with status '{status}'" if status else ""))
         return
-    header = ["run", "status", "epochs", "best (epoch)", "duration", "start"]
-    rows = [_row(run) for run in shown]
-    if metric is not None:
-        header.insert(4, metric)
-        for run, row in zip(shown, rows, strict=True):
-            row.insert(4, number(run.metrics.get(metric)))
-    console.table(header, rows, right=(2, 4, *((5,) if metric else ())))
+    show_list(shown, metric, console)
     if len(shown) < len(found):
         console.info(f"{len(found) - len(shown)} more; -n {len(found)} shows all")
 
 
-def _row(run: Summary) -> list[str]:
-    duration = "-" if run.seconds is None else seconds(run.seconds)
-    best = run.reason if run.kind != "run" else ""
-    if run.best is not None:
-        best = f"{run.monitor} {number(run.best)} ({run.best_epoch})"
-    elif run.kind == "run" and run.metrics:
-        name = next((name for name in run.metrics if name.startswith("val/")), None)
-        name = name or next(iter(run.metrics))
-        best = f"{name} {number(run.metrics[name])} ({run.best_epoch})"
-    return [run.name, run.status, number(run.epochs), best, duration, _local(run.start)]
-
-
-def _local(time: str) -> str:
-    """Return a time as the clock on the wall shows it."""
-    try:
-        return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"
-    except ValueError:
-        return time[:16] or "-"
-
-
-def _sorted(runs: list[Summary], key: str, reverse: bool) -> list[Summary]:
-    """Sort runs: times and metrics from the newest and best, names from A; the damaged last."""
-    values: dict[str, Callable[[Summary], Any]] = {
-        "start": lambda run: run.start,
-        "name": lambda run: run.name,
-        "status": lambda run: run.status,
-        "epochs": lambda run: run.epochs,
-        "duration": lambda run: run.seconds,
-    }
-    falling = key not in ("name", "status")
-    if key not in values:
-        if not any(key in run.metrics for run in runs):
-            known = [*values, *sorted({name for run in runs for name in run.metrics})]
-            raise UsageError(f"--sort: no run has '{key}'{did_you_mean(key, known)}")
-        from bpnet.collection.choosing import mode_of
-
-        values[key] = lambda run: run.metrics.get(key)
-        falling = mode_of(key) == "max"
-    value = values[key]
-    having = [run for run in runs if value(run) not in (None, "")]
-    others = [run for run in runs if value(run) in (None, "")]
-    return [*sorted(having, key=value, reverse=falling != reverse), *others]
-
-
 def show(
     console: Console,
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
+    run: Run,
 ) -> None:
-    """Tell what a run was, how it went and what came of it."""
+    """Tell what a run was, how it went and what came of it; of a search, its best points."""
+    from bpnet.collection.searches import is_search
     from bpnet.collection.summary import summarize
     from bpnet.errors import RunError
     from bpnet.runs import rundir
 
+    if is_search(run):
+        from bpnet.cli.runs_search import show_search
+
+        show_search(run, console)
+        return
     found = summarize(run)
     if found.kind == "damaged":
         raise RunError(f"{run}: {found.reason}; bpnet verify {run} looks at every file")
-    if found.kind == "search":
-        raise UsageError(f"{run}: a search; bpnet runs list {run} shows its trials")
     facts = rundir.open_run(run)
     result = rundir.read_json(run / rundir.RESULT) if found.finished else None
     if console.as_json:
@@ -157,11 +114,13 @@ def show(
 
 
 def _told(found: Summary, facts: dict[str, Any]) -> list[list[str]]:
+    from bpnet.cli.runs_list import local
+
     newest = facts["resumed"][-1] if facts.get("resumed") else facts
-    versions = newest.get("versions") or {}
+    versions, command = newest.get("versions") or {}, facts.get("command") or []
     rows = [
         ["status", f"{found.status}: {found.reason}" if found.reason else found.status],
-        ["started", _local(found.start)],
+        ["started", local(found.start)],
         ["trained", "-" if found.seconds is None else seconds(found.seconds)],
         ["epochs", number(found.epochs)],
     ]
@@ -169,19 +128,24 @@ def _told(found: Summary, facts: dict[str, Any]) -> list[list[str]]:
         best = f"{found.monitor} {number(found.best)} in epoch {found.best_epoch}"
         rows.append(["best", best])
     rows += [
-        ["parameters", f"{facts.get('parameters') or 0:,}"],
+        ["parameters", _count(facts.get("parameters"))],
         ["seed", str(facts.get("seed"))],
-        ["command", " ".join(map(str, facts.get("command") or []))],
+        ["command", " ".join(map(str, command if isinstance(command, list) else [command]))],
     ]
     rows += [["data", f"{file['path']} ({file['rows']:,} rows)"] for file in facts.get("data", [])]
     if facts.get("parent"):
         rows.append(["started from", str(facts["parent"])])
     if facts.get("resumed"):
-        rows.append(["resumed", f"{len(facts['resumed'])} times"])
+        times = len(facts["resumed"])
+        rows.append(["resumed", "once" if times == 1 else f"{times} times"])
     rows.append(["versions", ", ".join(f"{name} {version}" for name, version in versions.items())])
     if facts.get("git_commit"):
         rows.append(["git commit", str(facts["git_commit"])[:12]])
     return rows
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "-"
 
 
 def _show_metrics(found: Summary, console: Console) -> None:
@@ -238,7 +202,10 @@ def best(
     root: Root = Path("runs"),
     metric: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="By what; default: what early stopping looked at."),
+        typer.Option(
+            metavar="NAME",
+            help="By what; default: what early stopping looked at, and of a search its own.",
+        ),
     ] = None,
     mode: Annotated[
         Mode | None, typer.Option(help="Which is better; default: as is known of NAME.")
@@ -248,10 +215,14 @@ def best(
 
     In a script: RUN=$(bpnet runs best -q)
     """
-    from bpnet.collection.choosing import choose
+    from bpnet.collection.choosing import choose, chosen_by_search
+    from bpnet.collection.searches import is_search
     from bpnet.collection.summary import summarize_all
 
-    found = choose(summarize_all(root), metric, None if mode is None else mode.value)
+    if metric is None and is_search(root):
+        found = chosen_by_search(root)
+    else:
+        found = choose(summarize_all(root), metric, None if mode is None else mode.value)
     if found.metric.startswith("test/") and found.among > 1:
         console.warn(
             f"chosen by {found.metric}, so that score is no longer one on rows that nothing was "
@@ -271,11 +242,17 @@ def rm(
     console: Console,
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs, or searches.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")
+    ] = False,
 ) -> None:
     """Remove runs with all their files; a search with all its trials."""
     from bpnet.collection import removing
 
     planned = removing.plan(runs)
+    if dry_run:
+        _show_plan(planned, console)
+        return
     if not yes:
         _ask(planned, console)
     removed = []
@@ -285,6 +262,22 @@ def rm(
         console.info(f"removed {removal.directory}")
     if console.as_json:
         console.json({"removed": removed, "bytes": sum(removal.bytes for removal in planned)})
+
+
+def _show_plan(planned: list[Removal], console: Console) -> None:
+    """Say what would be removed."""
+    size = sum(removal.bytes for removal in planned)
+    if console.as_json:
+        console.json({"would_remove": [str(r.directory) for r in planned], "bytes": size})
+        return
+    rows = [
+        [str(r.directory), str(r.files), f"{r.bytes / 1e6:.1f} MB", str(r.trials or "-")]
+        for r in planned
+    ]
+    console.table(
+        ["would be removed", "files", "size", "trials"], rows, right=(1, 2, 3), whole=(0,)
+    )
+    console.info("nothing was removed")
 
 
 def _ask(planned: list[Removal], console: Console) -> None:

@@ -115,7 +115,7 @@ def last_line(answer: Answer) -> str:
     if run is None:
         return f"{first}: {chosen}"
     if len(best.tried.trials) > 1:
-        chosen += f"(this run {number(answer.validation)})"
+        chosen += f" (this run {number(answer.validation)})"
     if answer.test is None:
         tested = "no test rows, so nobody knows how good it is on new ones (data.test)"
     else:

@@ -1,12 +1,10 @@
-"""What the commands that look into a network take: a config, or a run with its weights."""
+"""How the commands that look into a network make it: of a config, or of a run with its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from bpnet.cli import threads
 from bpnet.cli.command import load_document
@@ -15,26 +13,6 @@ from bpnet.config.write import inline
 
 if TYPE_CHECKING:
     from bpnet.experiment import Experiment
-
-Subject = Annotated[
-    str,
-    typer.Argument(
-        metavar="CONFIG|RUN",
-        help="A config (- for stdin), or a run directory with its trained weights.",
-        show_default=False,
-    ),
-]
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
-]
-
-Weights = Annotated[
-    Path | None,
-    typer.Option(metavar="RUN", help="Take the weights of this run, model or checkpoint."),
-]
-
 
 MOVABLE = ("data.train", "data.validation", "data.test")
 """What may be said of a run's data that has moved."""

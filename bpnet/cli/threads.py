@@ -1,4 +1,4 @@
-"""How many threads matrix products get: decided before NumPy is imported, never after."""
+"""How many threads compute, and whose: decided before NumPy is imported, never after."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bpnet import team
+
 if TYPE_CHECKING:
     from bpnet.config.document import Document
-
-VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 ENOUGH = 1 << 23
 """Multiplications in the largest matrix product of a step from which threads pay.
 
-Below it a product takes less time than waking threads, and threads that wait for work in a loop
-slow down whatever else runs on the machine, many times over.
+Below it a step takes hardly more time than waking threads.
 """
+
+TOGETHER = ("batch_norm",)
+"""Layers through which the rows of a batch depend on each other, so that threads can't share it."""
 
 
 def choose(document: Document | None = None, *, like: Mapping[str, Any] | None = None) -> None:
@@ -25,25 +27,40 @@ def choose(document: Document | None = None, *, like: Mapping[str, Any] | None =
 
     What the user has set in the environment wins over ``auto``. Without a config there is
     nothing large to compute, so one thread. With the facts of a run (`like`), ``auto`` is what it
-    was there, as the last bit of a sum depends on it.
+    was there, as the last bit of a sum depends on it. Several threads are a team's (`bpnet.team`)
+    where the layers allow it, else those of the library for matrix products.
     """
     if "numpy" in sys.modules:
         return
     asked = None if document is None else document.peek("threads", default="auto")
     before = None if like is None else like.get("threads")
+    if document is not None:
+        as_team = not _is_together(document)
+    else:
+        as_team = like is not None and like.get("team", 1) != 1
     if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
-        _set(asked)
-    elif any(os.environ.get(name) for name in VARIABLES):
+        team.use(asked, as_team=as_team)
+    elif any(os.environ.get(name) for name in team.VARIABLES):
         return
     elif isinstance(before, int) and 0 < before <= _cores():
-        _set(before)
+        team.use(before, as_team=as_team)
     else:
-        _set(_cores() if document is not None and _largest_product(document) >= ENOUGH else 1)
+        wide = document is not None and _largest_product(document) >= ENOUGH
+        team.use(_cores() if wide else 1, as_team=as_team)
 
 
-def _set(count: int) -> None:
-    for name in VARIABLES:
-        os.environ[name] = str(count)
+def _is_together(document: Document) -> bool:
+    """Say whether a layer's name, anywhere in the model, is one of `TOGETHER`."""
+    return any(name in TOGETHER for name in _texts(document.peek("model", "layers", default=[])))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text below a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def _cores() -> int:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from bpnet.cli.arguments import Overrides, Subject, Weights
 from bpnet.cli.console import Console, harmless
 from bpnet.cli.overwriting import refuse_other_file
-from bpnet.cli.subject import Overrides, Subject, Weights, load_exact
+from bpnet.cli.subject import load_exact
 from bpnet.errors import UsageError
 
 

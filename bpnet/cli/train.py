@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bpnet.cli.arguments import Overrides
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console, number
 from bpnet.cli.overfit import prove
@@ -30,10 +31,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values over the config's."),
-    ] = None,
+    overrides: Overrides = None,
     run_dir: Annotated[
         Path | None, typer.Option(help="The run directory itself; must not exist.")
     ] = None,

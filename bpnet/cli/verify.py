@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
+from bpnet.cli.arguments import Run
 from bpnet.cli.console import Console
 from bpnet.errors import CheckFailedError
 
 
 def verify(
     console: Console,
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)
-    ],
+    run: Run,
 ) -> None:
     """Check every file of a run against its manifest.
 

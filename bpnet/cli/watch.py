@@ -9,16 +9,17 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from bpnet.cli.console import Console, harmless, number
+from bpnet.cli.arguments import Run
+from bpnet.cli.console import Console, harmless, number, seconds
 
 if TYPE_CHECKING:
     from bpnet.report.following import Follower
+
+_RECENT = 20
+"""Epochs by whose times the time left is told."""
 
 _PAUSE = 0.25
 """Seconds between two looks at the run."""
@@ -26,9 +27,7 @@ _PAUSE = 0.25
 
 def watch(
     console: Console,
-    run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)
-    ],
+    run: Run,
 ) -> None:
     """Show the curves of a training while it runs.
 
@@ -123,14 +122,19 @@ def _lines(follower: Follower, width: int, height: int, console: Console, last: 
 def _standing(follower: Follower) -> str:
     if not follower.rows:
         return "no epoch is done yet"
-    row = follower.rows[-1]
-    said = [f"epoch {row['epoch']}"]
+    row, planned = follower.rows[-1], follower.planned
+    said = [f"epoch {row['epoch']}{f' of {planned}' if planned else ''}"]
+    times = [t for r in follower.rows[-_RECENT:] if isinstance(t := r.get("time_s"), float)]
+    mean = sum(times) / len(times) if times else 0.0
+    left = planned - row["epoch"] if planned and times else 0
+    if left > 0 and follower.facts.get("status") == "running":
+        said.append(f"{'at most ' if follower.monitor else ''}{seconds(left * mean)} left")
     best = next((r for r in reversed(follower.rows) if r.get("best") is True), None)
     if best is not None:
-        name = "val/loss" if "val/loss" in best else "train/loss"
+        name = next((n for n in (follower.monitor, "val/loss") if n in best), "train/loss")
         said.append(f"best in epoch {best['epoch']} ({name} {number(best.get(name))})")
-    if isinstance(row.get("time_s"), float):
-        said.append(f"{row['time_s']:.2f} s an epoch")
+    if times:
+        said.append(f"{seconds(mean) if mean >= 0.1 else f'{1000 * mean:.3g} ms'} an epoch")
     return ", ".join(said)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from bpnet.collection.summary import Summary
+from bpnet.collection.searches import read_search
+from bpnet.collection.summary import Summary, summarize
 from bpnet.errors import RunError, UsageError, did_you_mean
 
 Mode = Literal["min", "max"]
@@ -68,6 +70,23 @@ def choose(runs: Sequence[Summary], metric: str | None = None, mode: Mode | None
     sign = 1 if chosen == "min" else -1
     best = min(having, key=lambda run: (sign * run.metrics[metric], run.name))
     return Best(best, metric, chosen, best.metrics[metric], len(having))
+
+
+def chosen_by_search(directory: Path) -> Best:
+    """Return the run that a search names as its best, by the search's own metric.
+
+    Raises
+    ------
+    RunError
+        If it has none yet, or its leaderboard is damaged.
+    """
+    search = read_search(directory)
+    if search.best is None or search.best.score is None or search.best_run is None:
+        raise RunError(f"{directory}: the search has no best run yet; --metric compares its runs")
+    mode: Mode = "max" if search.mode == "max" else "min"
+    ranked = sum(1 for point in search.points if point.place)
+    run = summarize(search.best_run)
+    return Best(run, search.metric, mode, search.best.score, ranked)
 
 
 def mode_of(metric: str) -> Mode:

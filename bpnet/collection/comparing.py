@@ -125,27 +125,41 @@ def compare(directories: Sequence[Path]) -> Comparison:
             raise UsageError(f"{directories[i]} is there twice")
     summaries = [_sound(directory) for directory in directories]
     every = [rundir.open_run(directory) for directory in directories]
-    configs = [_config(d, f) for d, f in zip(directories, every, strict=True)]
-    rows = [*_options(configs), *_facts(every, summaries), *_metrics(summaries)]
+    rows = [
+        *options([config_of(directory) for directory in directories]),
+        *_facts(every, summaries),
+        *_metrics(summaries),
+    ]
     return Comparison(_names(directories), tuple(rows))
 
 
 def _sound(directory: Path) -> Summary:
     found = summarize(directory)
     if found.kind == "search":
-        raise RunError(f"{directory}: a search; compare its trials: {directory}/trials/...")
+        raise RunError(
+            f"{directory}: a search; bpnet report {directory} compares its trials with each "
+            f"other, and one of them ({directory}/trials/...) can be compared with other runs"
+        )
     if found.kind == "damaged":
         raise RunError(f"{directory}: {found.reason}")
     return found
 
 
-def _config(directory: Path, facts: Mapping[str, Any]) -> Mapping[str, Plain]:
-    config = plain(of_run.current(directory, facts).root)
+def config_of(directory: Path) -> Mapping[str, Plain]:
+    """Return the config of a run, without what says nothing of what was trained.
+
+    Raises
+    ------
+    RunError
+        If it is no run, or damaged.
+    """
+    config = plain(of_run.current(directory, rundir.open_run(directory)).root)
     assert isinstance(config, Mapping)
     return {key: value for key, value in config.items() if key not in _ELSEWHERE}
 
 
-def _options(configs: Sequence[Mapping[str, Plain]]) -> list[Row]:
+def options(configs: Sequence[Mapping[str, Plain]]) -> list[Row]:
+    """Return the options in which configs differ."""
     paths: dict[tuple[str | int, ...], None] = {}
     for other in configs[1:]:
         paths |= dict.fromkeys(change.path for change in differences(configs[0], other))

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bpnet.collection.summary import SEARCH, TRIALS, looks_like_run
+from bpnet.collection.searches import TRIALS, is_search, trial_folders
+from bpnet.collection.summary import looks_like_run
 from bpnet.errors import RunError, UsageError
 from bpnet.runs import durable, lock, rundir
 
@@ -57,7 +58,7 @@ def plan(directories: Sequence[Path]) -> list[Removal]:
         for used in _locked_places(directory):
             lock.refuse_held(used)
         sizes = list(_sizes(directory))
-        planned.append(Removal(directory, len(sizes), sum(sizes), len(_trials(directory))))
+        planned.append(Removal(directory, len(sizes), sum(sizes), len(trial_folders(directory))))
     return planned
 
 
@@ -66,12 +67,12 @@ def _refuse(directory: Path) -> None:
         raise UsageError(f"{directory}: a link, which is not followed; name the directory itself")
     if not directory.is_dir():
         raise RunError(f"{directory}: no such run directory; bpnet runs list shows those there are")
-    if not (directory / SEARCH).is_file() and not _is_run(directory):
+    if not is_search(directory) and not _is_run(directory):
         raise RunError(f"{directory}: not a run directory of bpnet, so it stays")
     place = directory.resolve()
     if Path.cwd().resolve().is_relative_to(place):
         raise UsageError(f"{directory}: you are in it; go somewhere else first")
-    if place.parent.name == TRIALS and (place.parent.parent / SEARCH).is_file():
+    if place.parent.name == TRIALS and is_search(place.parent.parent):
         search = directory.parent.parent
         raise UsageError(f"{directory}: a trial; the search {search} can be removed as a whole")
 
@@ -86,16 +87,9 @@ def _is_run(directory: Path) -> bool:
     return looks_like_run(directory) and (directory / rundir.CHECKPOINTS).is_dir()
 
 
-def _trials(directory: Path) -> list[Path]:
-    folder = directory / TRIALS
-    if not (directory / SEARCH).is_file() or folder.is_symlink() or not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
-
-
 def _locked_places(directory: Path) -> Iterator[Path]:
     yield directory
-    yield from _trials(directory)
+    yield from trial_folders(directory)
 
 
 def _sizes(directory: Path) -> Iterator[int]:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from bpnet.collection.searches import TRIALS, is_search, read_search
 from bpnet.errors import BpnetError, RunError
 from bpnet.runs import durable, lock, metrics_log, rundir
 
-SEARCH = "search.sqlite"
-"""The file that makes a directory one of a search."""
-
-TRIALS = "trials"
 CUT_OFF = "cut off"
 """The status of a run whose process ended without a word: killed, or the power failed."""
 
@@ -35,7 +31,8 @@ class Summary:
     status
         As in ``run.json``; ``cut off`` where nobody writes any more.
     reason
-        Why it stopped, or what is damaged.
+        Why it stopped, or what is damaged; of a search how many trials there are, and which is
+        best.
     epochs
         How many are done.
     monitor, best, best_epoch
@@ -93,7 +90,7 @@ def summarize(directory: Path) -> Summary:
     RunError
         If it is no run, not even a damaged one.
     """
-    if (directory / SEARCH).is_file():
+    if is_search(directory):
         return _search(directory)
     if not looks_like_run(directory):
         rundir.open_run(directory)
@@ -116,16 +113,22 @@ def looks_like_run(directory: Path) -> bool:
 
 
 def _search(directory: Path) -> Summary:
-    trials = directory / TRIALS
-    count = sum(1 for _ in trials.iterdir()) if trials.is_dir() else 0
-    status = "running" if lock.is_held(directory) else "search"
-    best = ""
-    if (directory / "best.txt").is_file():
-        best = durable.read(directory / "best.txt", limit=1 << 16).decode("utf-8", "replace")
-        best = best.strip().split("\n")[0]
-    reason = f"{count} trials" + (f", best: {best}" if best else "")
-    start = datetime.fromtimestamp((directory / SEARCH).stat().st_mtime, UTC)
-    return Summary(directory, "search", status, reason, start=start.isoformat("T", "seconds"))
+    """Sum a search up as an entry of its own: its best point, of how many trials."""
+    try:
+        search = read_search(directory)
+    except BpnetError as error:
+        said = str(error).removeprefix(f"{directory}/")
+        return Summary(directory, "search", "damaged", said)
+    trials = f"{search.trials} trial{'' if search.trials == 1 else 's'}"
+    found = Summary(directory, "search", search.status, trials, start=search.start)
+    found.monitor = search.metric
+    if search.best is not None:
+        found.best = search.best.score
+        found.metrics = dict(search.best.metrics)
+        named = search.best_run or search.best.runs[0]
+        number = named.name.partition("-")[0].lstrip("0")
+        found.reason = f"trial {number} of {search.trials}"
+    return found
 
 
 def _run(directory: Path) -> Summary:
@@ -191,11 +194,11 @@ def summarize_all(root: Path) -> list[Summary]:
         )
     if (root / rundir.RUN).is_file():
         raise RunError(f"{root}: a run itself; bpnet runs show {root} tells of it")
-    folder = root / TRIALS if (root / SEARCH).is_file() else root
+    folder = root / TRIALS if is_search(root) else root
     found = []
     with durable.refusals("read", folder):
         directories = sorted(path for path in folder.iterdir() if path.is_dir())
     for directory in directories:
-        if (directory / SEARCH).is_file() or looks_like_run(directory):
+        if is_search(directory) or looks_like_run(directory):
             found.append(summarize(directory))
     return found

@@ -6,10 +6,9 @@ Names are looked up in closed tables; nothing that a config says is imported or 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from bpnet.config.document import Document
 from bpnet.config.kinds import (
@@ -18,11 +17,9 @@ from bpnet.config.kinds import (
     Custom,
     Either,
     Fixed,
-    Flag,
     Kind,
     ListOf,
     MapOf,
-    Null,
     Number,
     Pick,
     Tables,
@@ -32,14 +29,12 @@ from bpnet.config.kinds import (
 )
 from bpnet.config.misread import number_remedy
 from bpnet.config.mistakes import Entries, Mistakes
-from bpnet.config.nodes import Mapping, Node, Scalar, Sequence, plain
+from bpnet.config.nodes import Mapping, Node, Scalar, Sequence
 from bpnet.config.places import Place
+from bpnet.config.values import FAILED, simple_value
 from bpnet.errors import ConfigError, OptionError, Path, dotted
 
 T = TypeVar("T")
-
-FAILED: Final = object()
-"""Stands for a value with a mistake, which has been noted."""
 
 
 def bind(document: Document, cls: type[T], tables: Tables) -> T:
@@ -140,7 +135,7 @@ class _Binder:
                     for name, (name_node, below) in node.entries.items()
                 }
                 return FAILED if _any_failed(values.values()) else values
-        value = _simple(kind, node)
+        value = simple_value(kind, node)
         if value is FAILED:
             self.mistakes.wrong_value(kind, node, path, key)
         return value
@@ -155,7 +150,7 @@ class _Binder:
         # a fraction or a file: `15%` is a fraction written wrongly
         misread = numbers and not node.quoted and number_remedy(node.text, numbers[0])
         for option in kind.options:
-            value = _simple(option, node)
+            value = simple_value(option, node)
             if value is not FAILED and not (misread and isinstance(option, Text)):
                 return value
         if len(picks) == 1 and _is_text(node) and not any(map(_is_words, kind.options)):
@@ -275,41 +270,6 @@ class _Binder:
         except OptionError as error:
             self.mistakes.refused(error.within(*group.path))
             return FAILED
-
-
-def _simple(kind: Kind, node: Node) -> Any:
-    """Return the value of a node as a kind without parts, or FAILED."""
-    if isinstance(kind, Anything):
-        return plain(node)
-    if isinstance(kind, Custom):
-        try:
-            return kind.cls.from_yaml(plain(node))
-        except (ValueError, TypeError, OverflowError):
-            return FAILED
-    if not isinstance(node, Scalar):
-        return FAILED
-    value = node.value
-    match kind:
-        case Number(whole, bounds):
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-                return FAILED
-            number: float = value
-            if not (-_LARGEST <= number <= _LARGEST and bounds.allows(number)):
-                return FAILED
-            return number if whole else float(number)
-        case Text():
-            return value if isinstance(value, str) else FAILED
-        case Flag():
-            return value if isinstance(value, bool) else FAILED
-        case Null():
-            return None if value is None else FAILED
-        case Words(words):
-            fits = any(type(value) is type(word) and value == word for word in words)
-            return value if fits else FAILED
-    return FAILED
-
-
-_LARGEST = sys.float_info.max
 
 
 def _takes(kind: Kind, node: Node) -> bool:

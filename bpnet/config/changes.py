@@ -15,12 +15,13 @@ Weight = Literal["free", "adjustable", "fixed"]
 _FREE: tuple[Path, ...] = (
     ("name",),
     ("threads",),
+    ("compute",),
     ("checkpoint",),
     ("logging",),
     ("report",),
     ("search",),
 )
-"""No number of a training depends on these."""
+"""No number of a training depends on these, but for rounding."""
 
 _SOURCES: tuple[Path, ...] = (("data", "train"), ("data", "validation"), ("data", "test"))
 """Where data lies is free; that it is the same data is checked by its content."""

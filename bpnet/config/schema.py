@@ -191,8 +191,12 @@ class Config:
     )
     threads: Annotated[
         Literal["auto"] | Annotated[int, Range(ge=1, le=1024)],
-        "for matrix products; auto: one, or all cores if the network is wide",
+        "that compute; auto: one, or all cores if the network is wide",
     ] = "auto"
+    compute: Annotated[
+        Literal["numpy", "numba"],
+        "what does the arithmetic; numba compiles loops at the first start, and needs bpnet[numba]",
+    ] = "numpy"
     data: Annotated[DataConfig, "where the rows come from"]
     model: Annotated[ModelConfig, "the network"]
     loss: Annotated[Loss, Choice("loss"), "what is minimized"]

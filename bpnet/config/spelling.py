@@ -42,6 +42,7 @@ _ALIASES = {
     "model": "network net architecture nn",
     "layers": "layer hidden_layers modules stack",
     "seed": "random_seed random_state rng_seed",
+    "compute": "backend engine device",
     "threads": "num_threads n_threads n_jobs workers num_workers",
     "dtype": "precision float_type",
     "logging": "log logger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Literal
 
 import numpy as np
@@ -38,6 +39,9 @@ class Batches:
         Batches in an epoch.
     steps
         Steps in an epoch.
+    shards
+        Into how many parts each batch is cut, as even as they can be. The parts are batches of
+        their own, as several accumulated ones are, so they can be gone through side by side.
     """
 
     def __init__(
@@ -59,11 +63,19 @@ class Batches:
         self.seed = seed
         self._in_order = np.arange(rows)
         self._whole = Batch(data.x, data.target, data.weight)
+        self.shards = 1
+        self._forget()
+
+    def _forget(self) -> None:
+        """Have no buffers."""
+        self._scratch = Scratch(self.data.x.dtype)
         self._gathered: dict[int, Batch] = {}
-        if self.shuffle:
-            scratch = Scratch(data.x.dtype)
-            for size in (self.batch_size, rows % self.batch_size):
-                self._gathered[size] = _front(scratch, data, size)
+
+    def twin(self) -> Batches:
+        """Return the same batches with buffers of their own, for another thread."""
+        other = copy.copy(self)
+        other._forget()
+        return other
 
     def order(self, epoch: int) -> Array:
         """Return the rows in the order of an epoch, counted from 0, ``(N,)``."""
@@ -76,30 +88,46 @@ class Batches:
         size = self.batch_size
         first = step * self.accumulate
         last = min(first + self.accumulate, self.count)
-        return [order[i * size : (i + 1) * size] for i in range(first, last)]
+        group = [order[i * size : (i + 1) * size] for i in range(first, last)]
+        return group if self.shards == 1 else [part for rows in group for part in self._cut(rows)]
+
+    def _cut(self, rows: Array) -> list[Array]:
+        """Cut the rows of one batch into shards; a small one gives fewer."""
+        size = -(-len(rows) // self.shards)
+        return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def gather(self, rows: Array) -> Batch:
         """Return these rows as a batch, valid until the next call; it must not be changed.
 
         `rows` is an array that :meth:`group` gave.
         """
+        data = self.data
         size = len(rows)
         if not self.shuffle:
-            if self.count == 1:
+            if size == len(data):
                 return self._whole
-            start = int(rows[0])
-            part = slice(start, start + size)
-            data = self.data
+            part = self._part(rows)
             weight = data.weight
             return Batch(data.x[part], data.target[part], None if weight is None else weight[part])
-        data = self.data
-        batch = self._gathered[size]
+        batch = self._gathered.get(size)
+        if batch is None:
+            batch = self._gathered[size] = _front(self._scratch, data, size)
         # mode="clip" writes straight into the buffer; "raise" would copy through another one.
         data.x.take(rows, 0, batch.x, "clip")
         data.target.take(rows, 0, batch.target, "clip")
         if data.weight is not None and batch.weight is not None:
             data.weight.take(rows, 0, batch.weight, "clip")
         return batch
+
+    def aims(self, rows: Array) -> tuple[Array, Array | None]:
+        """Return targets and weights of these rows, for which no input needs to be gathered."""
+        data, index = self.data, rows if self.shuffle else self._part(rows)
+        return data.target[index], None if data.weight is None else data.weight[index]
+
+    def _part(self, rows: Array) -> slice:
+        """Return where rows that keep their own order stand."""
+        start = int(rows[0])
+        return slice(start, start + len(rows))
 
 
 def _front(scratch: Scratch, data: Dataset, size: int) -> Batch:

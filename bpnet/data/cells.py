@@ -19,28 +19,28 @@ likely a mistake in the file, so it is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from bpnet.data.decimals import EXACT, Decimals, parse_decimals
+from bpnet.data.grid import MAX_CELL, Cells
+from bpnet.data.growing import Growing
+from bpnet.data.levels import MISSING as MISSING
+from bpnet.data.levels import Levels, are_missing
 from bpnet.data.lines import quoted
 from bpnet.data.table import Column, Kind
 from bpnet.errors import DataError
 from bpnet.nn.arena import Array
 
-MISSING = frozenset(
-    {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NAN", "null", "NULL", "?"}
-)
 _NANS = frozenset({"nan", "-nan", "+nan"})
 NO_NUMBER = frozenset({text.lower() for text in MISSING} | _NANS | {"none", "-", "--", "."})
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_FIRST = set("+-.0123456789").union(*((t[:1], t[:1].upper()) for t in NO_NUMBER)) - {""}
+"""The first character of what is a number, or no text among numbers."""
+
 NUMBER_BYTES = b"0123456789+-.eE \t"
-
-EXACT = 2.0**53
-"""Beyond this, float64 can't tell neighbouring integers apart."""
-
-MAX_CELL = 131_072
-"""Characters of the longest cell: the limit of the csv module."""
 
 _LIKE_NUMBERS = [
     (
@@ -67,24 +67,6 @@ class TypesChanged(Exception):
         self.names = names
 
 
-class _Codes(dict[str, int]):
-    """The code of each text, a new one for a new text, -1 for a missing cell.
-
-    A lookup interns, so that a column is coded by ``map(codes.__getitem__, cells)``.
-    """
-
-    def __init__(self) -> None:
-        self.levels: dict[str, int] = {}
-
-    def __missing__(self, cell: str) -> int:
-        if len(cell) > MAX_CELL:
-            raise ValueError("the cell is too long")
-        text = cell.strip()
-        code = -1 if text in MISSING else self.levels.setdefault(text, len(self.levels))
-        self[cell] = code
-        return code
-
-
 class ColumnCells:
     """One column while its cells come in, block by block.
 
@@ -108,10 +90,10 @@ class ColumnCells:
         self.kind = kind
         self.given = kind is not None and not assumed
         self.rows = 0
-        self.codes = _Codes()
         self.rounded: int | None = None
         """The first line with an integer that float64 rounds."""
-        self._parts: list[Array] = []
+        self._levels = Levels()
+        self._values: Growing | None = None
         self._marks = False
         self._odd = 0
         self._first_odd: tuple[int, str] | None = None
@@ -119,20 +101,59 @@ class ColumnCells:
     def decide(self, kind: Kind) -> None:
         """Settle the kind; the cells so far were all missing."""
         self.kind = kind
-        if self.rows:
-            self._parts = [_all_missing(kind, self.rows)]
+        rows, self.rows = self.rows, 0
+        self.add_missing(rows)
 
     def add(self, values: Array) -> None:
-        """Take values that are parsed: numbers, or codes of this column's `codes`."""
-        self._parts.append(values)
+        """Take values that are parsed: numbers, or codes of this column's texts."""
+        if self._values is None:
+            self._values = Growing(np.float64 if self.kind == "number" else np.int32)
+        self._values.append(values)
         self.rows += len(values)
 
     def add_missing(self, count: int) -> None:
         """Take that many missing cells."""
         if self.kind is None:
             self.rows += count
+        elif count:
+            self.add(np.full(count, np.nan if self.kind == "number" else -1))
+
+    def add_cells(self, cells: Cells, lines: Sequence[int]) -> None:
+        """Take the cells of a block, from the lines given.
+
+        Raises
+        ------
+        DataError
+            If the column is known to hold numbers and a cell is none.
+        """
+        if self.kind is None and cells.empty.all():
+            self.add_missing(len(cells))
+        elif self.kind is None:
+            self.add_texts(cells.texts(), lines)
+        elif self.kind == "category":
+            self.add(self._levels.code_cells(cells))
         else:
-            self.add(_all_missing(self.kind, count))
+            found = parse_decimals(cells.data, cells.starts, cells.stops)
+            self.add_decimals(found, cells, lines)
+
+    def add_decimals(self, found: Decimals, cells: Cells, lines: Sequence[int]) -> None:
+        """Take the numbers found in cells; look one by one at those where none was.
+
+        Raises
+        ------
+        DataError
+            As :meth:`add_cells`.
+        """
+        known = self.rounded is not None
+        if found.unknown is not None:
+            rest = np.flatnonzero(found.unknown)
+            rest = rest[~are_missing(cells.take(rest))]
+            places = [lines[row] for row in rest.tolist()]
+            found.values[rest] = self._numbers_in(cells.take(rest).texts(), places)
+        if not known and found.rounded is not None and found.rounded.any():
+            line = lines[int(found.rounded.argmax())]
+            self.rounded = line if self.rounded is None else min(line, self.rounded)
+        self.add(found.values)
 
     def add_texts(self, cells: Sequence[str], lines: Sequence[int]) -> None:
         """Take cells as text, from the lines given.
@@ -140,28 +161,28 @@ class ColumnCells:
         Raises
         ------
         DataError
-            If the column is known to hold numbers and a cell is none.
+            If the column is known to hold numbers and a cell is none, or a cell is too long.
         """
         if self.kind is None:
             kind = _likely_kind(cells)
             if kind is None:
-                self.rows += len(cells)
+                self.add_missing(len(cells))
                 return
             self.decide(kind)
         if self.kind == "number":
-            self._add_numbers(cells, lines)
-        else:
-            try:
-                self.add(np.fromiter(map(self.codes.__getitem__, cells), np.int32, len(cells)))
-            except ValueError as error:
-                row = next(i for i, cell in enumerate(cells) if len(cell) > MAX_CELL)
-                raise DataError(
-                    f"column {quoted(self.name)}: a cell is longer than {MAX_CELL} characters",
-                    self.source,
-                    lines[row],
-                ) from error
+            self.add(self._numbers_in(cells, lines))
+            return
+        try:
+            self.add(self._levels.code_texts(cells, len(cells)))
+        except ValueError as error:
+            row = next(i for i, cell in enumerate(cells) if len(cell) > MAX_CELL)
+            raise DataError(
+                f"column {quoted(self.name)}: a cell is longer than {MAX_CELL} characters",
+                self.source,
+                lines[row],
+            ) from error
 
-    def _add_numbers(self, cells: Sequence[str], lines: Sequence[int]) -> None:
+    def _numbers_in(self, cells: Sequence[str], lines: Sequence[int]) -> Array:
         values, odd = _numbers(cells)
         self._marks = self._marks or _has_marks(cells, values)
         if odd:
@@ -173,7 +194,7 @@ class ColumnCells:
         if self.rounded is None and len(values) and np.fmax.reduce(np.abs(values)) >= EXACT:
             large = np.flatnonzero(np.abs(values) >= EXACT).tolist()
             self.rounded = next((lines[i] for i in large if _is_rounded(cells[i])), None)
-        self.add(values)
+        return values
 
     def column(self, lines: Sequence[int] | Array) -> Column:
         """Return the column, from the lines given.
@@ -187,20 +208,14 @@ class ColumnCells:
         """
         if self.kind is None:
             self.decide("number")
+        values = np.empty(0) if self._values is None else self._values.finish()
         if self.kind == "number":
-            values = _joined(self._parts, np.float64)
             self._judge_numbers(values)
             return Column(self.name, "number", values)
-        codes = _joined(self._parts, np.int32)
+        codes, levels = self._levels.finish(values)
         if not self.given:
-            self._judge_levels(codes, lines)
-        # A block that is parsed twice may leave a text behind that is no cell.
-        used = np.bincount(codes[codes >= 0], minlength=len(self.codes.levels)) > 0
-        levels = sorted(text for text, code in self.codes.levels.items() if used[code])
-        recode = np.full(len(used) + 1, -1, np.int32)
-        for code, text in enumerate(levels):
-            recode[self.codes.levels[text]] = code
-        return Column(self.name, "category", recode[codes], tuple(levels))
+            self._judge_levels(codes, levels, lines)
+        return Column(self.name, "category", codes, levels)
 
     def _judge_numbers(self, values: Array) -> None:
         """Refuse a number column with some cells that are none, ask again about one with most."""
@@ -213,15 +228,17 @@ class ColumnCells:
         if self._odd or not numbers:
             raise TypesChanged([self.name])
 
-    def _judge_levels(self, codes: Array, lines: Sequence[int] | Array) -> None:
+    def _judge_levels(
+        self, codes: Array, levels: Sequence[str], lines: Sequence[int] | Array
+    ) -> None:
         """Refuse categories that are mostly numbers, or all written like numbers."""
-        levels = list(self.codes.levels)
-        values = [number_in(text) for text in levels]
-        text = np.array([value is None for value in values], bool)
-        number = np.array([value is not None and value == value for value in values], bool)
+        likely = {i: number_in(levels[i]) for i in _likely_numbers(levels)}
+        text, number = np.ones(len(levels), bool), np.zeros(len(levels), bool)
+        text[[i for i, value in likely.items() if value is not None]] = False
+        number[[i for i, value in likely.items() if value is not None and value == value]] = True
         counts = np.bincount(codes[codes >= 0], minlength=len(levels))
         numbers, texts = int(counts[number].sum()), int(counts[text].sum())
-        like_numbers = all(_hint(levels[i]) for i in np.flatnonzero(text))
+        like_numbers = all(_hint(levels[i]) for i in np.flatnonzero(text).tolist())
         if texts and (numbers > texts or like_numbers):
             row = int(np.argmax(np.isin(codes, np.flatnonzero(text))))
             raise self._mixed(levels[int(codes[row])], int(lines[row]), numbers, texts)
@@ -287,6 +304,12 @@ def _has_marks(cells: Sequence[str], values: Array) -> bool:
     return any(text.lower() in NO_NUMBER - _NANS for text in missing)
 
 
+def _likely_numbers(levels: Sequence[str]) -> Iterator[int]:
+    """Yield the places in sorted texts of those that begin like numbers, or like missing ones."""
+    for first in _FIRST:
+        yield from range(bisect_left(levels, first), bisect_left(levels, chr(ord(first) + 1)))
+
+
 def _hint(text: str) -> str:
     """Return what to do about a text that means a number but isn't a plain one, or nothing."""
     text = text.strip()
@@ -297,11 +320,3 @@ def _hint(text: str) -> str:
 
 def _is_rounded(cell: str) -> bool:
     return cell.strip().lstrip("+-").isdecimal() and float(cell) != int(cell)
-
-
-def _all_missing(kind: Kind, count: int) -> Array:
-    return np.full(count, np.nan) if kind == "number" else np.full(count, -1, np.int32)
-
-
-def _joined(parts: list[Array], dtype: type[np.generic]) -> Array:
-    return np.concatenate(parts) if parts else np.empty(0, dtype)

@@ -6,10 +6,11 @@ line names the columns. Everything else that is odd is refused with its line.
 
 Speed
 -----
-A block of about 1 MiB is parsed in one call of NumPy's text reader, straight into numbers and
-category codes. Where that isn't certain to give what the csv module gives (a cell that is no
-number, quotes in odd places, a line of the wrong length, an empty line), the block goes through
-the csv module instead, which is slower, strict, and knows the line of every row.
+A block of about 1 MiB is taken apart by NumPy: `bpnet.data.grid` finds its cells,
+`bpnet.data.decimals` reads numbers, `bpnet.data.levels` codes categories. Where it isn't certain
+that this gives what the csv module gives (quotes in odd places, a line of the wrong length, an
+empty line), the block goes through the csv module instead, which is slower, strict, and knows what
+is wrong with a line. Single cells that are no plain number are looked at one by one.
 """
 
 from __future__ import annotations
@@ -17,28 +18,26 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import chain, cycle
 
 import numpy as np
 
-from bpnet.data.cells import EXACT, MAX_CELL, NUMBER, ColumnCells
+from bpnet.data.ahead import made_ahead
+from bpnet.data.cells import NUMBER, ColumnCells
+from bpnet.data.decimals import WORDS, Decimals, parse_decimals
+from bpnet.data.grid import MAX_CELL, CellFinder, Cells, Grid
 from bpnet.data.lines import LineFeed, TextBlocks, quoted
 from bpnet.data.table import Stream, check_width
 from bpnet.errors import DataError
-from bpnet.nn.arena import Array
 
 SEPARATORS = {"csv": ",;\t|", "tsv": "\t", "txt": "\t;,|"}
 """The separators that a file of each kind may have, the likeliest first."""
 
 SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
-_REWRITTEN = (b"", b"NA", b"N/A", b"?", b"null", b"NULL")
-"""Missing cells that are rewritten for NumPy's reader, which knows only `nan`."""
-
-_Converters = dict[int | str, Callable[[str], Any]]
-_Places = Sequence[ColumnCells | None]
-"""Where the cells of each column go; None leaves a column out."""
+_Grids = Iterator[tuple[bytes, Grid | None]]
 
 
 class DelimitedRows:
@@ -54,6 +53,8 @@ class DelimitedRows:
         ``csv``, ``tsv`` or ``txt``: which separators it may have.
     header
         Whether the first line names the columns; if not, they are called x0, x1, ...
+    ahead
+        Whether the stream is read in a thread, ahead of what is asked for; not for pipes.
 
     Attributes
     ----------
@@ -69,13 +70,19 @@ class DelimitedRows:
     """
 
     def __init__(
-        self, stream: Stream, source: str, form: str = "csv", *, header: bool = True
+        self,
+        stream: Stream,
+        source: str,
+        form: str = "csv",
+        *,
+        header: bool = True,
+        ahead: bool = False,
     ) -> None:
         self.source = source
         self.names: list[str] = []
         self.notes: list[str] = []
-        self._fill_missing = False
-        self._feed = LineFeed(TextBlocks(stream, source))
+        self._ahead = ahead
+        self._feed = LineFeed(iter(TextBlocks(stream, source)))
         first = self._first_text()
         self._separator = self._choose_separator(first, form)
         self._reader = csv.reader(
@@ -85,14 +92,13 @@ class DelimitedRows:
 
     def _first_text(self) -> str:
         """Return the first block, and leave it in the feed."""
-        text = self._feed.block()
-        while text and not text.strip():
+        while block := self._feed.block():
+            text = block.decode()
+            if text.strip():
+                self._feed.load(block)
+                return text
             self._feed.line += text.count("\n")
-            text = self._feed.block()
-        if not text:
-            raise DataError("is empty; expected a line of column names, then rows", self.source)
-        self._feed.load(text)
-        return text
+        raise DataError("is empty; expected a line of column names, then rows", self.source)
 
     def _choose_separator(self, text: str, form: str) -> str:
         start = re.sub(r'"[^"]*"', "", text.lstrip("\n"))
@@ -165,110 +171,38 @@ class DelimitedRows:
             If a row is not as long as the header, a quote is not closed, or a cell isn't what its
             column holds.
         """
-        while text := self._feed.block():
-            # Of one column, a line of spaces is a missing cell.
-            if not (text.strip() if len(self.names) > 1 else text.strip("\n")):
-                self._feed.line += text.count("\n")
-                continue
-            places = [columns.get(name) for name in self.names]
-            first = self._feed.line + 1
-            count = text.count("\n")
-            if self._parse(text, count, places):
-                self._feed.line += count
-                yield range(first, first + count)
-                continue
-            self._feed.load(text)
+        rest = self._feed.block()  # of the one with the header
+        blocks = chain([rest] if rest else [], self._feed.blocks)
+        with self._grids(blocks) as grids:
+            self._feed.blocks = (block for block, _ in grids)
+            for block, grid in grids:
+                yield from self._add(block, grid, [columns.get(name) for name in self.names])
+
+    def _grids(self, blocks: Iterator[bytes]) -> AbstractContextManager[_Grids]:
+        """Find the cells of block after block, in a thread if asked for."""
+        # As many as there are blocks at a time: in use, waiting, and in the making.
+        count = 3 if self._ahead else 1
+        finders = [CellFinder(self._separator, len(self.names)) for _ in range(count)]
+        grids = ((block, finder.find(block)) for block, finder in zip(blocks, cycle(finders)))
+        return made_ahead(grids) if self._ahead else nullcontext(grids)
+
+    def _add(
+        self, block: bytes, grid: Grid | None, places: Sequence[ColumnCells | None]
+    ) -> Iterator[Sequence[int]]:
+        """Add a block to its columns, and yield the lines that its rows are on, if it has any."""
+        if grid is not None:
+            found = grid.lines_from(self._feed.line + 1)
+            self._feed.line += grid.height
+            _add_grid(grid, found, places)
+            yield found
+        else:
+            self._feed.load(block)
             cells, lines = self._cells()
             for place, column in enumerate(places):
                 if column is not None:
                     column.add_texts(cells[place :: len(places)], lines)
             if lines:
                 yield lines
-
-    # The fast way: NumPy's reader.
-
-    def _parse(self, text: str, count: int, columns: _Places) -> bool:
-        """Add a block's cells to the columns in one go; False if that isn't safe."""
-        if text.count(self._separator) != count * (len(self.names) - 1):
-            return False  # blank lines, lines that are too long or short, separators in quotes
-        if text.isspace() or ('"' in text and not _quotes_are_plain(text, self._separator)):
-            return False
-        values = self._read(text, count, columns)
-        if values is None:
-            return False
-        for column, cells in zip(columns, values, strict=True):
-            if column is None:
-                continue
-            if column.kind is None and np.isnan(cells).all():
-                column.add_missing(count)
-                continue
-            if column.kind is None:
-                column.decide("number")
-            column.add(cells)
-        return True
-
-    def _read(self, text: str, count: int, columns: _Places) -> Sequence[Array] | None:
-        """Return the values of each column; None if NumPy's reader can't tell them."""
-        converters: _Converters = {}
-        for place, column in enumerate(columns):
-            if column is None:
-                converters[place] = len  # anything that is quick
-            elif column.kind == "category":
-                converters[place] = column.codes.__getitem__
-        dtype: np.dtype[Any] = np.dtype(np.float64)
-        if converters:
-            types = [np.int32 if i in converters else np.float64 for i in range(len(columns))]
-            dtype = np.dtype([(f"f{i}", scalar) for i, scalar in enumerate(types)])
-        table = None if self._fill_missing else self._loadtxt(text, dtype, converters)
-        if table is None:
-            # Once a file is known to have missing cells, all its blocks begin here.
-            table = self._loadtxt(self._filled(text), dtype, converters)
-            self._fill_missing = table is not None
-        if table is None or len(table) != count:
-            return None
-        if not converters:
-            fits = table.shape[1] == len(columns) and _plain(table)
-            return list(table.T) if fits else None
-        values = [np.ascontiguousarray(table[name]) for name in dtype.names or ()]
-        return values if all(_plain(v) for v in values if v.dtype == np.float64) else None
-
-    def _loadtxt(self, text: str, dtype: np.dtype[Any], converters: _Converters) -> Array | None:
-        try:
-            values: Array = np.loadtxt(
-                io.StringIO(text),
-                dtype,
-                delimiter=self._separator,
-                comments=None,
-                quotechar='"',
-                converters=converters or None,
-                ndmin=1 if converters else 2,
-            )
-        except ValueError:
-            return None
-        return values
-
-    def _filled(self, text: str) -> str:
-        """Write `nan` into the missing cells of a block without separators in quotes."""
-        if len(self.names) == 1:
-            return text  # an empty line is no row
-        raw = f"\n{text}".encode()
-        data = np.frombuffer(raw, np.uint8)
-        edge = (data == ord(self._separator)) | (data == ord("\n"))
-        starts = np.flatnonzero(edge[:-1]) + 1
-        spans: list[tuple[int, int]] = []
-        for cell in _REWRITTEN:
-            hits = starts
-            for place, byte in enumerate(cell):
-                hits = hits[data[hits + place] == byte]
-            hits = hits[edge[hits + len(cell)]]
-            spans += [(hit, hit + len(cell)) for hit in hits.tolist()]
-        kept, pieces = 1, []
-        for start, stop in sorted(spans):
-            pieces.append(raw[kept:start])
-            kept = stop
-        return b"nan".join([*pieces, raw[kept:]]).decode()
-
-    # The slow way: the csv module.
 
     def _cells(self) -> tuple[list[str], list[int]]:
         """Return the cells of the current block row by row, and the line of each row."""
@@ -306,26 +240,38 @@ class DelimitedRows:
             raise DataError(_csv_message(str(error)), self.source, line) from error
 
 
-def _quotes_are_plain(text: str, separator: str) -> bool:
-    """Whether cells are quoted as a whole, with nothing between that must be.
+def _add_grid(grid: Grid, lines: Sequence[int], columns: Sequence[ColumnCells | None]) -> None:
+    """Add the cells of a block to their columns."""
+    decimals = _decimals(
+        grid,
+        [i for i, column in enumerate(columns) if column is not None and column.kind == "number"],
+    )
+    for place, column in enumerate(columns):
+        if place in decimals and column is not None:
+            found, cells, own = decimals[place]
+            if found.unknown is None and found.rounded is None:
+                column.add(found.values[own])
+            else:
+                column.add_decimals(found.take(own), cells.take(own), lines)
+        elif column is not None:
+            column.add_cells(grid.columns([place]), lines)
 
-    Quotes then come in pairs, the first at the left edge of a cell and the second at the right
-    edge; that there are as many separators as the rows have without any in quotes is known.
+
+def _decimals(grid: Grid, places: Sequence[int]) -> dict[int, tuple[Decimals, Cells, slice]]:
+    """Return the numbers in columns of them, those of similar width read together.
+
+    That is, for each column: what was found in some columns, their cells, and which are its own.
     """
-    data = np.frombuffer(f"\n{text}".encode(), np.uint8)
-    places = np.flatnonzero(data == ord('"'))
-    edge = (data == ord(separator)) | (data == ord("\n"))
-    before, after = edge[places - 1], edge[places + 1]
-    first = np.arange(len(places)) % 2 == 0
-    return len(places) % 2 == 0 and bool(((before == first) & (after != first)).all())
-
-
-def _plain(values: Array) -> bool:
-    """Whether no number is infinite, or so large that it may be a rounded integer."""
-    if not values.size:
-        return True
-    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    return not (low <= -EXACT or high >= EXACT)
+    words = np.minimum(-(-grid.widths() // 8), WORDS)
+    found = {}
+    for count in range(WORDS + 1):
+        group = [place for place in places if words[place] == count]
+        if group:
+            cells = grid.columns(group)
+            decimals = parse_decimals(cells.data, cells.starts, cells.stops)
+            for i, place in enumerate(group):
+                found[place] = decimals, cells, slice(i, None, len(group))
+    return found
 
 
 def _csv_message(message: str) -> str:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
-from bpnet.data.cells import EXACT, ColumnCells
+from bpnet.data.cells import ColumnCells
+from bpnet.data.decimals import EXACT
 from bpnet.data.lines import TextBlocks, quoted
 from bpnet.data.table import Stream, check_width, number_text
 from bpnet.errors import DataError
@@ -71,6 +73,8 @@ class JsonRows:
         self._decode = json.JSONDecoder(
             object_pairs_hook=_checked, parse_constant=self._constant
         ).decode
+        self._decode_unchecked = json.JSONDecoder(parse_constant=self._constant).decode
+        self._has_colons = False
 
     def blocks(self, columns: dict[str, ColumnCells]) -> Iterator[Sequence[int]]:
         """Add block after block to the columns, and yield the lines that its rows are on.
@@ -86,9 +90,9 @@ class JsonRows:
             If a line is no object of single values, or a value isn't what its column holds.
         """
         rows = given = 0
-        for text in self._blocks:
-            first = self._blocks.line - text.count("\n")
-            objects, lines = self._objects(text.split("\n")[:-1], first)
+        for block in self._blocks:
+            texts = block.decode().split("\n")[:-1]
+            objects, lines = self._objects(texts, self._blocks.line - len(texts))
             if not objects:
                 continue
             if not rows or self._new_column:
@@ -99,7 +103,7 @@ class JsonRows:
                     self._check_shape(rows + len(objects), len(columns.keys() | names), given)
                 self._add_columns(columns, names, rows)
             for name, column in columns.items():
-                self._add(column, [row.get(name) for row in objects], lines)
+                self._add(column, _values(objects, name), lines)
             rows += len(objects)
             yield lines
 
@@ -114,13 +118,25 @@ class JsonRows:
         # the line ends in it, and with one brace a line, each line is one object.
         joined = "\n,".join(texts)
         if joined.count("{") == len(texts) and all(text[0] == "{" for text in texts):
-            try:
-                objects = self._decode(f"[{joined}]")
-            except (ValueError, RecursionError):
-                objects = []
-            if len(objects) == len(texts) and all(type(row) is dict for row in objects):
+            objects = self._together(joined)
+            if len(objects) == len(texts):
                 return objects, lines
         return [self._object(t, line) for t, line in zip(texts, lines, strict=True)], lines
+
+    def _together(self, joined: str) -> list[dict[str, Any]]:
+        """Decode objects with commas between them; return none where anything is wrong."""
+        try:
+            if not self._has_colons:
+                objects: list[dict[str, Any]] = self._decode_unchecked(f"[{joined}]")
+                if _are_objects(objects):
+                    # With one colon for each key that is left, no key was there twice.
+                    self._has_colons = joined.count(":") != sum(map(len, objects))
+                    if not self._has_colons and all(map(_can_name, set().union(*objects))):
+                        return objects
+            objects = self._decode(f"[{joined}]")
+        except (ValueError, RecursionError):
+            return []
+        return objects if _are_objects(objects) else []
 
     def _object(self, text: str, line: int) -> dict[str, Any]:
         try:
@@ -219,6 +235,23 @@ class JsonRows:
             raise ValueError(f"{name} is not a number that can be computed with")
 
 
+def _are_objects(values: list[Any]) -> bool:
+    return set(map(type, values)) == {dict}
+
+
+def _values(objects: list[dict[str, Any]], name: str) -> list[Any]:
+    """Return the value of a key in each object; None where it is absent."""
+    try:
+        return list(map(itemgetter(name), objects))
+    except KeyError:
+        return [row.get(name) for row in objects]
+
+
+def _can_name(key: str) -> bool:
+    """Say whether a key is fit to name a column."""
+    return key != "" and key.isprintable()
+
+
 def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of these keys and values, each there once and fit to name a column."""
     row = dict(pairs)
@@ -227,6 +260,6 @@ def _checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for i, (key, _) in enumerate(pairs) if last[key] > i)
         raise ValueError(f"the key {quoted(twice)} is there twice")
     if not "".join(row).isprintable() or "" in row:
-        odd = next(key for key in row if not key or not key.isprintable())
+        odd = next(key for key in row if not _can_name(key))
         raise ValueError(f"the key {quoted(odd)} can't name a column")
     return row

@@ -5,11 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from bpnet.data.files import BLOCK, reason
+import numpy as np
+
+from bpnet.data.files import reason
 from bpnet.data.table import Stream
 from bpnet.errors import DataError, RefusedError
 
 FIRST_BLOCK = 1 << 16
+BLOCK = 1 << 20
+"""Bytes of the first block, small to answer soon, and of the others: some thousands of rows, so
+that NumPy has long vectors to work on, which still fit into the processor's cache."""
+
 MAX_LINE = 16 << 20
 """Bytes of the longest line: 160 for each of 100,000 columns."""
 
@@ -44,20 +50,20 @@ class TextBlocks:
         """The line that the next block starts on, counted from 1."""
         self._chunks = _chunks(stream, source)
 
-    def __iter__(self) -> Iterator[str]:
-        """Yield blocks of whole lines.
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield blocks of whole lines, which are valid UTF-8.
 
         Raises
         ------
         DataError
             If the stream is no UTF-8 text, or a line is beyond all bounds.
         """
-        pieces: list[bytes] = []
+        pieces: list[bytes | memoryview] = []
         length = 0
         for chunk in self._lines(self._chunks):
             cut = chunk.rfind(b"\n") + 1
             if cut:
-                yield self._text(b"".join([*pieces, chunk[:cut]]))
+                yield self._checked(b"".join([*pieces, memoryview(chunk)[:cut]]))
                 pieces, length = [], 0
             pieces.append(chunk[cut:])
             length += len(chunk) - cut
@@ -66,7 +72,7 @@ class TextBlocks:
                     f"the line is longer than {MAX_LINE >> 20} MiB", self.source, self.line
                 )
         if rest := b"".join(pieces):
-            yield self._text(rest + b"\n")
+            yield self._checked(rest + b"\n")
 
     def _lines(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         r"""Yield the chunks with ``\n`` as the only line end."""
@@ -86,8 +92,8 @@ class TextBlocks:
         if held:
             yield b"\n"
 
-    def _text(self, block: bytes) -> str:
-        """Decode a block, and count its lines."""
+    def _checked(self, block: bytes) -> bytes:
+        """Return a block if it is text, and count its lines."""
         zero = block.find(b"\0")
         if zero >= 0:
             raise DataError(
@@ -96,7 +102,8 @@ class TextBlocks:
                 self.line + block.count(b"\n", 0, zero),
             )
         try:
-            text = block.decode()
+            if not block.isascii():
+                block.decode()
         except UnicodeDecodeError as error:
             start = block.rfind(b"\n", 0, error.start) + 1
             raise DataError(
@@ -105,22 +112,29 @@ class TextBlocks:
                 self.source,
                 self.line + block.count(b"\n", 0, error.start),
             ) from error
-        self.line += block.count(b"\n")
-        return text
+        self.line += line_ends(block)
+        return block
 
     def _check_kind(self, start: bytes) -> None:
         for magic, what in _MAGIC.items():
             if start.startswith(magic):
                 raise DataError(f"expected text, found {what}", self.source)
         if b"\n" not in start and b"\0" in start:  # before megabytes of it are gathered
-            self._text(start)
+            self._checked(start)
 
 
 class LineFeed:
-    """The lines of the blocks, one by one; it knows where a block ends."""
+    """The lines of the blocks, one by one; it knows where a block ends.
 
-    def __init__(self, blocks: TextBlocks) -> None:
-        self._blocks = iter(blocks)
+    Parameters
+    ----------
+    blocks
+        Blocks of whole lines.
+    """
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self.blocks = blocks
+        """Where the next block comes from."""
         self._lines = io.StringIO()
         self._left = 0
         self.line = 0
@@ -131,7 +145,7 @@ class LineFeed:
 
     def __next__(self) -> str:
         if not self._left:
-            self.load(next(self._blocks))
+            self.load(next(self.blocks))
         self._left -= 1
         self.line += 1
         return self._lines.readline()
@@ -140,16 +154,17 @@ class LineFeed:
     def at_end_of_block(self) -> bool:
         return not self._left
 
-    def load(self, text: str) -> None:
+    def load(self, block: bytes) -> None:
         """Put a block in front."""
-        self._lines = io.StringIO(text)
-        self._left = text.count("\n")
+        self._lines = io.StringIO(block.decode())
+        self._left = line_ends(block)
 
-    def block(self) -> str:
+    def block(self) -> bytes:
         """Return the rest of the current block, or else the next one; empty at the end."""
-        text = self._lines.read() if self._left else next(self._blocks, "")
-        self._left = 0
-        return text
+        if self._left:
+            self._left = 0
+            return self._lines.read().encode()
+        return next(self.blocks, b"")
 
 
 def _chunks(stream: Stream, source: str) -> Iterator[bytes]:
@@ -165,6 +180,11 @@ def _chunks(stream: Stream, source: str) -> Iterator[bytes]:
             return
         yield chunk
         size = BLOCK
+
+
+def line_ends(block: bytes) -> int:
+    """Count the line ends, several times faster than ``bytes.count``."""
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
 
 
 def quoted(text: str, longest: int = 40) -> str:

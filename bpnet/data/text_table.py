@@ -11,7 +11,7 @@ from bpnet.data.delimited import SEPARATORS, DelimitedRows
 from bpnet.data.files import Opener, reading
 from bpnet.data.gunzip import decompressed
 from bpnet.data.jsonlines import JsonRows
-from bpnet.data.lines import quoted
+from bpnet.data.lines import BLOCK, quoted
 from bpnet.data.table import Column, Kind, Stream, Table
 from bpnet.errors import DataError, did_you_mean
 from bpnet.nn.arena import Array
@@ -92,16 +92,17 @@ def _read(
     columns: dict[str, ColumnCells] = {}
     reader: DelimitedRows | JsonRows
     with reading(opener) as file:
-        source, stream = file.name, decompressed(file)
+        source = file.name
 
         def new_column(name: str) -> ColumnCells:
             kind = kinds.get(name) or assumed.get(name)
             return ColumnCells(name, source, kind, assumed=name not in kinds)
 
+        stream = decompressed(file)
         if form == "jsonl":
             reader = JsonRows(stream, source, new_column)
         else:
-            reader = DelimitedRows(stream, source, form, header=header)
+            reader = DelimitedRows(stream, source, form, header=header, ahead=file.size > BLOCK)
             columns = {name: new_column(name) for name in reader.names}
         blocks = list(reader.blocks(columns))
         fingerprint = file.fingerprint()

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from bpnet.data.table import Column, number_text
+from bpnet.drafting.stand_ins import StandIn, stand_ins
 from bpnet.nn.arena import Array
 
 Part = Literal["input", "excluded", "time", "part"]
@@ -53,12 +54,18 @@ class Judgement:
         Why it is no input, or what is done to it.
     clip
         Whether a few numbers lie so far out that they are clipped.
+    marks
+        Numbers that seem to stand for missing values.
+    leaks
+        Whether it is excluded for nothing but saying the same as a target.
     """
 
     part: Part
     holds: str
     why: str = ""
     clip: bool = False
+    marks: tuple[StandIn, ...] = ()
+    leaks: bool = False
 
 
 def judge(column: Column, targets: Collection[Column], *, partial: bool = False) -> Judgement:
@@ -90,14 +97,16 @@ def judge(column: Column, targets: Collection[Column], *, partial: bool = False)
         return excluded("nearly all cells are missing")
     for target in targets:
         if _says_the_same(column, target):
-            return excluded(f"says the same as {target.name}: it would give the answer away")
+            why = f"says the same as {target.name}: it would give the answer away"
+            return Judgement("excluded", holds, why, leaks=True)
     if column.kind == "category":
         return _judge_category(column, holds, different, partial)
     if rows >= 20 and count == rows and _counts(values):
         return excluded("only counts the rows")
     if rows >= 50 and different == count and _NAMED_ID.search(column.name) and _whole(values):
         return excluded("a number of its own in each row")
-    return Judgement("input", holds, clip=_has_far_out(values))
+    marks, _ = stand_ins(values)
+    return Judgement("input", holds, clip=_has_far_out(values), marks=tuple(marks))
 
 
 def _judge_category(column: Column, holds: str, different: int, partial: bool) -> Judgement:
@@ -129,11 +138,16 @@ def describe(column: Column) -> str:
         return "empty"
     different = len(np.unique(values))
     if column.kind == "number":
+        marks, others = stand_ins(values)
         noun = "whole numbers" if _whole(values) else "numbers"
-        low, high = (_short(float(v)) for v in (values.min(), values.max()))
-        return f"{noun} {low} to {high}{missing}"
+        low, high = (_short(float(v)) for v in (others.min(), others.max()))
+        return f"{', '.join([f'{noun} {low} to {high}', *map(str, marks)])}{missing}"
     if column.is_text:
         return f"texts{missing}"
+    if _are_dates(column):
+        ordered = all(map(_ISO.fullmatch, column.levels))
+        range_ = f" {column.levels[0]} to {column.levels[-1]}" if ordered else ""
+        return f"dates{range_}{missing}"
     if different > 10:
         return f"{different} categories{missing}"
     counts = np.bincount(values, minlength=len(column.levels)).tolist()

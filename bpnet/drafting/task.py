@@ -130,7 +130,8 @@ def _several(source: Table | Tensor, targets: Sequence[Column]) -> Task:
             "binary", "binary_cross_entropy", "each target is a yes or no", "[accuracy, f1]"
         )
     if all(target.kind == "number" for target in targets):
-        return Task("number", "mse", "the targets are numbers", "[rmse, mae, r2]", "val/rmse")
+        # Not by rmse: it is in the targets' own units, and the one with the largest would decide.
+        return Task("number", "mse", "the targets are numbers", "[rmse, mae, r2]")
     raise DataError(
         f"several targets are all numbers, or all yes or no, but {names} are neither; "
         "choose one of them",

@@ -143,12 +143,13 @@ class Graph:
             Of bpnet.
         """
         helper = self.onnx.helper
+        used = {name for node in self._nodes for name in node.input}
         graph = helper.make_graph(
             self._nodes,
             "bpnet",
             self._inputs,
             self._outputs,
-            self._constants,
+            [constant for constant in self._constants if constant.name in used],
             about,
         )
         model = helper.make_model(

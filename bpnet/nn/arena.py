@@ -76,7 +76,12 @@ class Scratch:
     @property
     def nbytes(self) -> int:
         """Bytes held by all buffers."""
-        return sum(flat.nbytes for flat in self._flat.values())
+        return self.bytes_of(None)
+
+    def bytes_of(self, name: str | None) -> int:
+        """Return the bytes held by one buffer, or by all."""
+        named = self._flat.items()
+        return sum(flat.nbytes for other, flat in named if name in (None, other))
 
     def poison(self) -> None:
         """Fill all buffers with NaN (integers: the largest value), to find stale reads."""
@@ -240,13 +245,21 @@ class Arena:
         ``theta[:trained]`` is trained, the rest is frozen.
     params, states
         The views by name, in the order of the vectors.
+
+    Parameters
+    ----------
+    plan
+        The tensors.
+    weights
+        The arena of the same tensors whose `theta` this one shares; None for a `theta` of its own.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, weights: Arena | None = None) -> None:
         ordered = sorted(plan.params, key=lambda p: (p.frozen, not p.decay))
         trained = [p for p in ordered if not p.frozen]
         self.dtype = plan.dtype
-        self.theta = _allocate(ordered, plan.dtype, "value")
+        shared = None if weights is None else weights.theta
+        self.theta: Array = _allocate(ordered, plan.dtype, "value", shared)
         self.grad = _allocate(trained, plan.dtype, "grad")
         self.state = _allocate(plan.states, plan.dtype, "value")
         for param in ordered[len(trained) :]:
@@ -288,24 +301,24 @@ class Arena:
             rng = stream(seed, "init", zlib.crc32(param.name.encode()))
             param.value[...] = param.init.draw(param.shape, param.fans, param.gain, rng)
 
-    def accumulate(self, *, first: bool) -> None:
-        """Add the gradient to the accumulated one; `first` starts it anew."""
+    def accumulate(self, gradient: Array | None = None, *, first: bool) -> None:
+        """Add a gradient, by default this arena's, to the sum; `first` starts it anew."""
+        gradient = self.grad if gradient is None else gradient
         if self._accumulated is None:
             self._accumulated = aligned(self.grad.shape, self.dtype)
         if first:  # a copy, not a product with 0: NaN would stay
-            np.copyto(self._accumulated, self.grad)
+            np.copyto(self._accumulated, gradient)
         else:
-            np.add(self._accumulated, self.grad, self._accumulated)
+            np.add(self._accumulated, gradient, self._accumulated)
 
     def take_accumulated(self) -> None:
         """Put the accumulated gradient where a single batch's would stand."""
         assert self._accumulated is not None
         np.copyto(self.grad, self._accumulated)
 
-    @property
-    def scratch_bytes(self) -> int:
-        """Bytes held by the layers' buffers."""
-        return sum(scratch.nbytes for scratch in self._scratches)
+    def scratch_bytes(self, name: str | None = None) -> int:
+        """Return the bytes of the layers' buffers, or only of those of one name."""
+        return sum(scratch.bytes_of(name) for scratch in self._scratches)
 
     def poison(self) -> None:
         """Fill every gradient and every buffer with NaN: a right layer doesn't notice."""
@@ -341,10 +354,13 @@ def _refuse_too_large(params: Sequence[Param], dtype: np.dtype[Any]) -> None:
         )
 
 
-def _allocate(params: Sequence[Param], dtype: np.dtype[Any], attribute: str) -> Array:
-    """Allocate one zeroed vector for `params` and hang a view of it on each."""
-    flat = aligned((sum(padded(p.size, dtype) for p in params),), dtype)
-    flat.fill(0)
+def _allocate(
+    params: Sequence[Param], dtype: np.dtype[Any], attribute: str, flat: Array | None = None
+) -> Array:
+    """Hang a view of one vector on each of `params`; without `flat` it is a new one of zeros."""
+    if flat is None:
+        flat = aligned((sum(padded(p.size, dtype) for p in params),), dtype)
+        flat.fill(0)
     named = views(flat, [(param.name, param.shape) for param in params])
     for param in params:
         setattr(param, attribute, named[param.name])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,15 +64,32 @@ class Network:
         freeze: Sequence[str] = (),
     ) -> None:
         freezing = Freezing(freeze)
+        self.in_shape = in_shape
         plan = Plan(
             np.dtype(dtype), init or He(), bias_init or Zeros(), output_size, freezing.chooses
         )
-        self.chain = Chain(layers)
-        self.in_shape = in_shape
-        self.out_shape = self.chain.build(Scope(plan), in_shape, "layers")
+        self._build(layers, plan)
         freezing.check([name for name, _, _ in self.walk()], plan.params, plan.states)
         self.arena = Arena(plan)
         self.arena.initialize(seed)
+
+    def _build(self, layers: Sequence[Layer], plan: Plan) -> None:
+        self._plan = plan
+        self.chain = Chain(layers)
+        self.out_shape = self.chain.build(Scope(plan), self.in_shape, "layers")
+
+    def replica(self) -> Network:
+        """Return a network of the same layers over the same weights, for another thread.
+
+        Its gradient and its buffers are its own. There are none of networks with running
+        statistics, which one thread would move under the other's feet.
+        """
+        assert not self.arena.states
+        other = copy.copy(self)
+        layers = [layer.unbuilt() for layer in self.layers]
+        other._build(layers, replace(self._plan, params=[], states=[], scratches=[]))
+        other.arena = Arena(other._plan, weights=self.arena)
+        return other
 
     @property
     def layers(self) -> list[Layer]:

@@ -179,7 +179,7 @@ def _roc(found: Judgement) -> Plot:
 
 
 def _precision(found: Judgement) -> Plot:
-    curves = {name: pair[1] for name, pair in found.curves.items()}
+    curves = {name: _steps(pair[1]) for name, pair in found.curves.items()}
     chart = _thresholds(found, curves, "precision and recall", "recall", "precision")
     caption = (
         "For every threshold: how many of a class's rows are found (recall), and how many of those "
@@ -212,6 +212,14 @@ def _thresholds(
     for i, name in reversed(list(enumerate(chosen))):
         chart.line(_points(curves[name], 250), i)
     return chart
+
+
+def _steps(curve: judging.Curve) -> judging.Curve:
+    """Return a curve in steps, below which lies its area; slanting lines would promise more.
+
+    From one recall to the next the precision is that of the next.
+    """
+    return judging.Curve(np.repeat(curve.x, 2)[:-1], np.repeat(curve.y, 2)[1:], curve.area)
 
 
 def _points(curve: judging.Curve, most: int) -> list[tuple[float, float]]:

@@ -124,7 +124,7 @@ def _trace(
     across, tall = len(grid[0]), len(grid)
     columns: dict[int, list[float]] = {}
     for x, y in points:
-        if y > 0 or not axis.log:
+        if y >= 0 or not axis.log:
             column = min(across - 1, max(0, round(epochs.part(x) * (across - 1))))
             columns.setdefault(column, []).append(min(1.0, max(0.0, axis.part(y))))
     before: tuple[int, float] | None = None

@@ -113,7 +113,7 @@ class Chart:
             self.parts.append(
                 f'<text class="quiet small" x="8" y="{place(top - 5)}">{escaped(y_name)}</text>'
             )
-        self.top = top + (18 if marks else 10 if y_name else 4)
+        self.top = top + (18 if marks else 10 if y_name or keys else 4)
         if square:
             height = self.right - self.left
         self.bottom = self.top + height
@@ -184,14 +184,14 @@ class Chart:
         path, piece, dots = [], 0, []
         kept = thin(points, most)
         for i, (x, y) in enumerate(kept):
-            if not math.isfinite(y) or (self.y.log and y <= 0):
+            if not math.isfinite(y) or (self.y.log and y < 0):
                 piece = 0
                 continue
             here = f"{place(self.at_x(x))} {place(self.at_y(y))}"
             path.append(f"{'L' if piece else 'M'}{here}")
             piece += 1
             following = kept[i + 1][1] if i + 1 < len(kept) else math.nan
-            if piece == 1 and not (math.isfinite(following) and (following > 0 or not self.y.log)):
+            if piece == 1 and not (math.isfinite(following) and (following >= 0 or not self.y.log)):
                 dots.append(f"M{here}h0")
         style = f"{line_class(color)}{f' {more}' if more else ''}"
         self.parts.append(f'<path class="line {style}" d="{"".join(path)}"/>')
@@ -204,7 +204,7 @@ class Chart:
     def upright(self, x: float, text: str = "") -> None:
         """Draw a dashed line at a place of the x axis, with a word above it."""
         at, half = self.at_x(x), text_width(text, 11) / 2
-        middle = min(max(at, half + 2), WIDTH - half - 2)
+        middle = min(max(at, self.left + half), WIDTH - half - 2)  # beside the topmost number
         self.parts.append(
             f'<path class="aim" d="M{place(at)} {place(self.top)}V{place(self.bottom)}"/>'
         )

@@ -117,6 +117,11 @@ def _winner(records: Sequence[Record], found: comparing.Comparison) -> str:
     )
     if chosen is None:
         return "No metric was measured in all of these runs, so none is the best."
+    if chosen.endswith("/loss") and _losses_differ(records):
+        return (
+            "Their losses are different ones, whose values can't be compared, and no other metric "
+            "was measured in all of them, so none is the best."
+        )
     values = common[chosen]
     best = _best(chosen, values)
     first = [name for name, value in zip(found.names, values, strict=True) if value == best]
@@ -128,12 +133,14 @@ def _winner(records: Sequence[Record], found: comparing.Comparison) -> str:
         )
     else:
         text = f"All of them have the same {chosen}, {figure(best)}."
-    losses = {repr(record.plain.get("loss")) for record in records}
-    if chosen.endswith("/loss") and len(losses) > 1:
-        text += " The losses differ, so their values can't be compared."
     if len({_data(record) for record in records}) > 1:
         text += " The runs saw different data or splits, so differences need not come from them."
     return text
+
+
+def _losses_differ(records: Sequence[Record]) -> bool:
+    """Say whether runs minimized different losses, whose values can't be compared."""
+    return len({repr(record.plain.get("loss")) for record in records}) > 1
 
 
 def _best(metric: str, values: Sequence[float]) -> float:
@@ -166,7 +173,7 @@ def _results(records: Sequence[Record], found: comparing.Comparison) -> str:
     best = []
     for column, (name, values) in enumerate(metrics.items(), 1):
         finite = [v for v in values if math.isfinite(v)]
-        if len(set(finite)) > 1:
+        if len(set(finite)) > 1 and not (name.endswith("/loss") and _losses_differ(records)):
             top = _best(name, finite)
             best += [(row, column) for row, value in enumerate(values) if value == top]
     header = ["run", *metrics, "epochs", "training", "status"]
@@ -198,7 +205,8 @@ def _side_by_side(
 
 def _key(key: str) -> Markup:
     """Return a dotted key that may be broken at its dots and underscores."""
-    return Markup(escaped(key).replace(".", ".<wbr>").replace("_", "_<wbr>"))
+    broken = escaped(key).replace(".", ".<wbr>").replace("_", "_<wbr>")
+    return Markup(f'<span class="path">{broken}</span>')
 
 
 def _curves(records: Sequence[Record], names: Sequence[str]) -> Section:

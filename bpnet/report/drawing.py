@@ -11,7 +11,7 @@ import numpy as np
 
 from bpnet.errors import BpnetError
 from bpnet.preparation import Prepared
-from bpnet.report import amounts, answers, history, inside, verdict, worst
+from bpnet.report import amounts, answers, ending, history, inside, verdict, worst
 from bpnet.report.chart import MARK, standalone
 from bpnet.report.outcome import Outcome, examine
 from bpnet.report.page import run_page
@@ -84,7 +84,7 @@ def draw(directory: Path, split: str | None = None, data: Prepared | None = None
             sections.append(inside.section(outcome))
         said = {
             "How good is it?": verdict.how_good(record, outcome, found),
-            "Why did it stop?": verdict.why_stopped(record),
+            "Why did it stop?": ending.why_stopped(record),
             "Where does it fail?": verdict.where_it_fails(outcome, found),
         }
     if outcome is not None and outcome.source is None:
@@ -93,7 +93,7 @@ def draw(directory: Path, split: str | None = None, data: Prepared | None = None
             "worst rows are left out. bpnet report shows them."
         )
     text = run_page(record, list(said.items()), sections, notes, _about(record, outcome))
-    plots = _write_plots(directory, sections)
+    plots = write_plots(directory, sections)
     durable.write(directory / rundir.REPORT, text)
     plain = {question: [s.replace("\u00a0", " ") for s in told] for question, told in said.items()}
     return Drawn(directory / rundir.REPORT, plots, plain, notes)
@@ -114,7 +114,7 @@ def _about(record: Record, outcome: Outcome | None) -> str:
     return f"{name}: {columns} ({kind}) from {inputs} inputs"
 
 
-def _write_plots(directory: Path, sections: Sequence[Section]) -> list[Path]:
+def write_plots(directory: Path, sections: Sequence[Section]) -> list[Path]:
     """Write every plot as a file, and remove those of an earlier report that are no more."""
     folder = directory / rundir.PLOTS
     with durable.refusals("make", folder):

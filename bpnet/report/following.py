@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from bpnet.config import of_run
+from bpnet.errors import BpnetError
 from bpnet.report.wording import is_epoch
 from bpnet.runs import durable, lock, rundir
 
@@ -22,6 +25,10 @@ class Follower:
         Its ``run.json``, as of the last `poll`.
     rows
         Its epochs so far.
+    planned
+        How many epochs it is going to train at most; None if that is not known.
+    monitor
+        The metric that chooses its best epoch; empty if that is not known.
 
     Raises
     ------
@@ -33,8 +40,24 @@ class Follower:
         self.directory = directory
         self.facts: dict[str, Any] = rundir.open_run(directory)
         self.rows: list[dict[str, Any]] = []
+        self.planned: int | None = None
+        self.monitor = ""
         self._file: tuple[int, int] | None = None
         self._read = 0
+        self._sessions = -1
+        self._take_config()
+
+    def _take_config(self) -> None:
+        """Read what the config says, which a resume may have changed."""
+        sessions = len(self.facts.get("resumed") or ())
+        if sessions == self._sessions:
+            return
+        self._sessions = sessions
+        with contextlib.suppress(BpnetError):
+            document = of_run.current(self.directory, self.facts)
+            planned = document.peek("training", "epochs")
+            self.planned = planned if is_epoch(planned) else None
+            self.monitor = str(document.peek("early_stopping", "monitor") or "")
 
     @property
     def over(self) -> str:
@@ -63,6 +86,7 @@ class Follower:
             If the run has been removed, or is damaged.
         """
         self.facts = rundir.open_run(self.directory)
+        self._take_config()
         try:
             file = (self.directory / rundir.METRICS).open("rb")
         except FileNotFoundError:

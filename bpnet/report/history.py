@@ -6,14 +6,17 @@ import math
 import re
 
 from bpnet.report import scales
-from bpnet.report.chart import Chart
+from bpnet.report.chart import BANDS, Chart
 from bpnet.report.record import Record
 from bpnet.report.section import Plot, Section
-from bpnet.report.thinning import Point
-from bpnet.report.wording import figure
+from bpnet.report.thinning import Point, spread
+from bpnet.report.wording import cut, figure
 
 SHARES = ("accuracy", "precision", "recall", "f1", "roc_auc", "top")
 """Metrics between 0 and 1, by how their names begin."""
+
+LAYERS = 8
+"""Layers with a curve of their own: as many as there are colours."""
 
 PANELS = 24
 """Metrics that have a plot of their own."""
@@ -40,6 +43,8 @@ def section(record: Record) -> Section:
         made.plots.append(_rate(record))
     if record.values("grad_norm"):
         made.plots.append(_norm(record))
+    if len(record.gradients) > 1:
+        made.plots.append(_layers(record))
     return made
 
 
@@ -54,7 +59,7 @@ def _metric(record: Record, name: str) -> Plot:
     monitored = record.monitor
     if monitored.partition("/")[2] == name and record.best_epoch is not None:
         value = dict(record.curve(monitored)).get(float(record.best_epoch), math.nan)
-        caption += f" The best {monitored} is {figure(value)}, in epoch {record.best_epoch}."
+        caption += f" The best {monitored} is {figure(value)}, in epoch {record.best_epoch:,}."
     plot = "learning_" + re.sub(r"[^\w.-]", "_", name)[:60]  # a file may say anything
     return Plot(plot, chart.svg(f"{name} by epoch"), caption)
 
@@ -73,10 +78,11 @@ def _rate(record: Record) -> Plot:
     if chart.y.log:
         caption += " The axis is logarithmic."
     if record.drops:
-        last = record.drops[-1]
+        last, count = record.drops[-1], len(record.drops)
+        often = "once," if count == 1 else f"{count:,} times, at last"
         caption += (
-            f" The plateau schedule lowered it {len(record.drops)} times, at last after epoch "
-            f"{last[0]}, from {figure(last[1])} to {figure(last[2])}."
+            f" The plateau schedule lowered it {often} after epoch {last[0]:,}, from "
+            f"{figure(last[1])} to {figure(last[2])}."
         )
     return Plot("learning_rate", chart.svg("Learning rate by epoch"), caption)
 
@@ -92,6 +98,51 @@ def _norm(record: Record) -> Plot:
     if isinstance(clip, int | float):
         caption += f" Longer ones are clipped to {figure(float(clip))}."
     return Plot("gradient_norm", chart.svg("Length of the gradient by epoch"), caption)
+
+
+def _layers(record: Record) -> Plot:
+    """Draw the gradient of each layer by epoch."""
+    names = list(record.gradients)
+    shown = [names[i] for i in spread(len(names), LAYERS)]
+    curves = {name: record.gradients[name] for name in shown}
+    values = [y for points in curves.values() for _, y in points]
+    axis = scales.fitting(values, log=True)
+    numbers = [x for points in curves.values() for x, _ in points]
+    keys = [(i, name) for i, name in enumerate(shown)]
+    chart = Chart("gradient of each layer", scales.epochs(numbers), axis, x_name="epoch", keys=keys)
+    for i, points in enumerate(curves.values()):
+        chart.line(points, i)
+    first = curves[shown[0]]
+    told = []
+    for i in spread(len(first), BANDS):
+        at = first[i][0]
+        lines = [f"{n}: {figure(points[i][1])}" for n, points in curves.items() if i < len(points)]
+        told.append((at, f"epoch {at:,.0f}\n" + "\n".join(lines)))
+    chart.bands(told)
+    caption = (
+        "The length of the gradient that reaches the weights of each layer in the last step of "
+        "each epoch, after clipping. The axis is logarithmic. Lines that stay near each other: "
+        "all layers learn. A first layer that sinks far below the last has a vanishing gradient."
+    )
+    if len(shown) < len(names):
+        caption += f" Shown are {len(shown)} of {len(names)} layers."
+    caption += _sunk(names, record.gradients)
+    return Plot("gradient_by_epoch", chart.svg("Gradient of each layer by epoch"), caption)
+
+
+def _sunk(names: list[str], gradients: dict[str, list[Point]]) -> str:
+    """Say how far the first layer's gradient lies below the last one's, at the start and now."""
+    ends = []
+    for at in (0, -1):
+        first, last = gradients[names[0]][at][1], gradients[names[-1]][at][1]
+        if not (math.isfinite(first) and math.isfinite(last) and first > 0 and last > 0):
+            return ""
+        ends.append(first / last)
+    before, now = (figure(float(f"{ratio:.2g}")) for ratio in ends)
+    return (
+        f" That of {cut(names[0], 30)} was {before} times as long as that of {cut(names[-1], 30)} "
+        f"after the first epoch, and is {now} times as long after the last."
+    )
 
 
 def _chart(
@@ -119,7 +170,8 @@ def _chart(
         chart.line(points, _COLORS.get(line.partition("/")[0], 0))
     some = next(iter(curves.values()))
     told = []
-    for i, (epoch, _) in enumerate(some):
+    for i in spread(len(some), BANDS):
+        epoch = some[i][0]
         numbers_here = [f"{line} {figure(points[i][1])}" for line, points in curves.items()]
         told.append((epoch, f"epoch {epoch:,.0f}\n" + "\n".join(numbers_here)))
     chart.bands(told)
@@ -136,4 +188,4 @@ def _mark_epochs(chart: Chart, record: Record) -> None:
     if marked is None:
         marked, word = record.best_epoch, "best"
     if marked is not None and len(record.rows) > 1:
-        chart.upright(marked, f"{word}: {marked}")
+        chart.upright(marked, f"{word}: {marked:,}")

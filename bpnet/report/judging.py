@@ -119,6 +119,23 @@ def interval(right: float, count: float) -> tuple[float, float]:
     return max(0.0, min(middle - half, right)), min(1.0, max(middle + half, right))
 
 
+def least_difference(first: float, rows: float, second: float, others: float) -> float:
+    """Return how much larger one share is than another at least, with 95 % confidence.
+
+    Below 0 where they may be equal. Newcombe (1998), from the intervals of both.
+
+    Parameters
+    ----------
+    first, rows
+        A share that was seen, and in how many rows.
+    second, others
+        The other.
+    """
+    below = first - interval(first, rows)[0]
+    above = interval(second, others)[1] - second
+    return first - second - math.hypot(below, above)
+
+
 def surprise(target: Array, output: Array) -> Array:
     """Return -log of the probability that the truth got, ``(N,)``.
 

@@ -12,6 +12,9 @@ from bpnet.report.wording import cut, cut_inside, escaped, figure, share
 NAMED = 30
 """Classes up to which every cell has its number, its own rectangle and its text."""
 
+ZEROS = 6
+"""Classes up to which an empty cell says so."""
+
 
 def draw(names: tuple[str, ...], counts: Array, column: str) -> str:
     """Return the matrix: true classes down, predicted ones across, by shares of each row.
@@ -86,9 +89,14 @@ def _cells(
     for i, true in enumerate(names):
         for j, said in enumerate(names):
             count, part = float(counts[i, j]), float(shares[i, j])
-            if not count:
-                continue
             x, y = left + j * cell, top + i * cell
+            if not count:
+                if len(names) <= ZEROS:
+                    parts.append(
+                        f'<text class="quiet" x="{place(x + cell / 2)}" '
+                        f'y="{place(y + cell / 2 + 4)}" text-anchor="middle">0</text>'
+                    )
+                continue
             strong = 0.12 + 0.88 * part
             told = f"{true} taken for {said}: {figure(_whole(count))}, {share(part)} of {true}"
             ink = "ground" if strong > 0.55 else "ink"

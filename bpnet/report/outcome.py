@@ -66,6 +66,8 @@ class Outcome:
         Length of the gradient by layer, at each moment that has one.
     base
         Means of the training rows' targets ``(K,)``, or the classes' shares.
+    trained_on
+        How many training rows there are.
     """
 
     part: str
@@ -81,6 +83,7 @@ class Outcome:
     first_layer: Array | None
     norms: dict[str, dict[str, float]]
     base: Array
+    trained_on: int
 
     def place(self, row: int) -> str:
         """Return where a row of the part is: ``line 17``."""
@@ -161,6 +164,7 @@ def examine(record: Record, split: str | None = None, data: Prepared | None = No
         _first_layer(experiment, images),
         norms,
         _base(prepared),
+        len(there["train"]),
     )
 
 

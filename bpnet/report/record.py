@@ -34,6 +34,9 @@ class Record:
         Its metrics, a row for each epoch.
     drops
         Epochs after which the learning rate was lowered, with what it was before and after.
+    gradients
+        The length of each layer's gradient by epoch, of the layers from the first to the last;
+        empty for runs that have not written it.
     result
         Its ``result.json``; empty as long as there is none.
     document
@@ -48,6 +51,7 @@ class Record:
     facts: dict[str, Any]
     rows: list[dict[str, Any]]
     drops: list[tuple[int, float, float]] = field(default_factory=list)
+    gradients: dict[str, list[Point]] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     document: Document | None = None
     plain: dict[str, Any] = field(default_factory=dict)
@@ -126,6 +130,7 @@ def read_record(directory: Path) -> Record:
     except BpnetError as error:
         record.notes.append(f"The curves are left out: {error}.")
     record.drops = _drops(directory)
+    record.gradients = _gradients(directory, int(record.rows[-1]["epoch"]) if record.rows else 0)
     if (directory / rundir.RESULT).exists():
         try:
             record.result = rundir.read_json(directory / rundir.RESULT)
@@ -138,6 +143,28 @@ def read_record(directory: Path) -> Record:
         record.document = None
         record.notes.append(f"The config is left out: {error}.")
     return record
+
+
+def _gradients(directory: Path, last: int) -> dict[str, list[Point]]:
+    """Return the gradients of the epochs up to the last one; lines that say nothing are left out.
+
+    A training that is going to repeat epochs may have left lines of later ones.
+    """
+    try:
+        text = durable.read(directory / rundir.GRADIENTS)
+    except BpnetError:
+        return {}
+    found: dict[str, list[Point]] = {}
+    for line in text.splitlines():
+        try:
+            row = rundir.parse_json(line, directory / rundir.GRADIENTS)
+        except BpnetError:
+            continue
+        epoch, layers = row.get("epoch"), row.get("layers")
+        if is_epoch(epoch) and number(epoch) <= last and isinstance(layers, dict):
+            for name, length in layers.items():
+                found.setdefault(name, []).append((number(epoch), number(length)))
+    return found
 
 
 def _drops(directory: Path) -> list[tuple[int, float, float]]:

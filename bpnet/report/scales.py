@@ -78,6 +78,23 @@ class Scale:
         return [(v, _plain(v)) for v in found]
 
 
+@dataclass(frozen=True, slots=True)
+class Names(Scale):
+    """An axis of names, at 0, 1, 2 and so on."""
+
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Names:
+        """Return an axis for these names, with half a step of room at its ends."""
+        kept = tuple(names)
+        return cls(-0.5, max(len(kept), 1) - 0.5, names=kept)
+
+    def ticks(self, most: int = 6) -> list[tuple[float, str]]:
+        """Return the places of the names, all of them."""
+        return [(float(i), name) for i, name in enumerate(self.names)]
+
+
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 """Distances of the numbers on an axis, in powers of ten."""
 
@@ -160,9 +177,10 @@ def epochs(numbers: Sequence[float]) -> Scale:
 def suits_log(values: Iterable[float]) -> bool:
     """Say whether numbers are read better on a logarithmic axis.
 
-    So it is where all are above 0, and a tenth of them lies fifty times below the largest.
+    So it is where a tenth of them lies fifty times below the largest, and none below 0; a few may
+    be 0, as a loss that is less than a float32 holds, and lie at the foot of the axis then.
     """
     finite = sorted(v for v in values if math.isfinite(v))
-    if len(finite) < 3 or finite[0] <= 0:
+    if len(finite) < 3 or finite[0] < 0 or finite[len(finite) // 10] == 0:
         return False
     return finite[len(finite) // 10] < finite[-1] / 50

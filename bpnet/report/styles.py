@@ -123,6 +123,7 @@ figure svg{display:block;width:100%;height:auto;max-height:80vh}
 figcaption{font-size:.87rem;line-height:1.45;margin-top:6px;max-width:82ch}
 .table{overflow-x:auto;margin:10px 0;width:fit-content;max-width:100%}
 .named{white-space:nowrap}
+.path{display:inline-block;min-width:min(15em,34vw)}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;
 min-width:min(100%,36rem)}
 caption{text-align:left;padding:10px 12px 4px;font-weight:600}

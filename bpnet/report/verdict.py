@@ -1,13 +1,12 @@
-"""How good is it, why did it stop, where does it fail: in words, with numbers."""
+"""How good is it, and where does it fail: in words, with numbers."""
 
 from __future__ import annotations
 
 import math
-import shlex
 
 import numpy as np
 
-from bpnet.collection.summary import CUT_OFF
+from bpnet.nn.arena import Array
 from bpnet.report import judging
 from bpnet.report.answers import Judgement
 from bpnet.report.outcome import Outcome
@@ -27,11 +26,11 @@ def how_good(record: Record, outcome: Outcome | None, found: Judgement | None) -
     if outcome is None or not np.isfinite(outcome.output).all():
         return [_measured(record)]
     if outcome.target.kind == "number":
-        said = _numbers(outcome)
+        said, learned = _numbers(outcome)
     elif found is not None and found.labels:
-        said = _labels(outcome)
+        said, learned = _labels(outcome)
     else:
-        said = _classes(outcome)
+        said, learned = _classes(outcome)
     if outcome.part == "val":
         said.append(
             "There is no test part: these rows chose the epoch, so new ones will do a little worse."
@@ -41,7 +40,7 @@ def how_good(record: Record, outcome: Outcome | None, found: Judgement | None) -
             "These are the training rows themselves: how it does on new ones is not known. "
             "A test part (data.test) would tell."
         )
-    said += _gap(record, outcome)
+    said += _gap(record, outcome, learned)
     return said
 
 
@@ -59,7 +58,8 @@ def _measured(record: Record) -> str:
     return f"{said}{'the' if said else 'The'} last {record.monitor} is {figure(values[-1])}."
 
 
-def _classes(outcome: Outcome) -> list[str]:
+def _classes(outcome: Outcome) -> tuple[list[str], bool]:
+    """Say how many classes are right; and whether that is more than always the same would get."""
     target, truth, output = outcome.target, outcome.truth, outcome.output
     weight = outcome.dataset.weight
     if target.kind == "class":
@@ -72,21 +72,47 @@ def _classes(outcome: Outcome) -> list[str]:
     part, count = PARTS[outcome.part], len(right)
     often = int(base.argmax())
     name = cut(target.class_names[often], 30)
+    good = float(np.average(right, weights=weight))
+    plain = float(np.average(true == often, weights=weight))
+    low, high = judging.interval(good, count)
     if weight is None:
-        good, plain = float(right.mean()), float((true == often).mean())
-        low, high = judging.interval(good, count)
         found = (
             f"{int(right.sum()):,} of {count:,} {part} rows are right: {share(good)} (95\u00a0% "
             f"interval {share(low)} to {share(high)})."
         )
     else:
-        good = float(np.average(right, weights=weight))
-        plain = float(np.average(true == often, weights=weight))
         found = f"{share(good)} of the {part} rows, by their weights, are right."
-    return [found, f"Always answering '{name}', the most frequent class, would get {share(plain)}."]
+    same = f"Always answering '{name}', the most frequent class, would get {share(plain)}"
+    if low > plain:
+        return [found, f"{same}."], True
+    each, guess = _by_class(true, right, weight)
+    learned = each > 1.2 * guess
+    balanced = (
+        f"of each class it finds {share(each)} on average, and that would find {share(guess)}"
+    )
+    if good > plain:
+        return [
+            found,
+            f"{same}{f'; {balanced}' if learned else ', so this may be chance'}.",
+        ], learned
+    more = "as many" if good == plain else "more"
+    if learned:
+        return [found, f"{same}, which is {more}; but {balanced}."], True
+    nothing = "it has learned nothing that helps on these rows"
+    return [found, f"{same}, which is {more}: {nothing}."], False
 
 
-def _labels(outcome: Outcome) -> list[str]:
+def _by_class(true: Array, right: Array, weight: Array | None) -> tuple[float, float]:
+    """Return the mean share of each class that is right, and that of always the same answer."""
+    mass = np.ones(len(true)) if weight is None else weight.astype(np.float64)
+    total = np.bincount(true, mass)
+    hits = np.bincount(true, mass * right, len(total))
+    there = total > 0
+    return float((hits[there] / total[there]).mean()), 1 / int(there.sum())
+
+
+def _labels(outcome: Outcome) -> tuple[list[str], bool]:
+    """Say how many labels are right; and whether always the same would get fewer."""
     yes, said = outcome.truth > 0.5, outcome.output > 0.5
     each = float((yes == said).mean())
     whole = float((yes == said).all(axis=1).mean())
@@ -96,13 +122,14 @@ def _labels(outcome: Outcome) -> list[str]:
         f"{share(each)} of all labels of the {part} rows are right, and {share(whole)} of the "
         f"{rows(len(outcome))} have all of them right.",
         f"The more frequent answer for every label would get {share(often)} of them right.",
-    ]
+    ], each > often
 
 
-def _numbers(outcome: Outcome) -> list[str]:
+def _numbers(outcome: Outcome) -> tuple[list[str], bool]:
+    """Say how far numbers are off; and whether always the mean would be further off."""
     truth, output = outcome.truth.astype(np.float64), outcome.output.astype(np.float64)
     part, weight = PARTS[outcome.part], outcome.dataset.weight
-    said = []
+    said, learned = [], False
     with np.errstate(all="ignore"):
         for k, name in enumerate(outcome.target.columns[:4]):
             error = np.abs(output[:, k] - truth[:, k])
@@ -111,17 +138,22 @@ def _numbers(outcome: Outcome) -> list[str]:
             plain_errors = (truth[:, k] - outcome.base[k]) ** 2
             plain = math.sqrt(float(np.average(plain_errors, weights=weight)))
             subject = f"predictions of {cut(name, 40)}"
+            better = rmse < plain
+            learned |= better
+            verdict = (
+                "" if better else ", which is no worse: nothing that helps has been learned of it"
+            )
             said.append(
                 f"Half of the {len(error):,} {part} {subject} are off by less than {figure(half)}, "
                 f"95 % by less than {figure(most)} (RMSE {figure(rmse)}). Always answering the "
                 f"training mean, {figure(float(outcome.base[k]))}, would have an RMSE of "
-                f"{figure(plain)}."
+                f"{figure(plain)}{verdict}."
             )
-    return said
+    return said, learned
 
 
-def _gap(record: Record, outcome: Outcome) -> list[str]:
-    """Compare with the training rows, by the loss that both have in common."""
+def _gap(record: Record, outcome: Outcome, learned: bool) -> list[str]:
+    """Compare with the training rows, by a metric that both have in common."""
     metrics = record.result.get("metrics")
     if not isinstance(metrics, dict) or outcome.part == "train":
         return []
@@ -132,76 +164,14 @@ def _gap(record: Record, outcome: Outcome) -> list[str]:
         return []
     said = f"On the training rows {name} is {figure(train)}, here {figure(here)}"
     if name == "accuracy":
-        low, high = judging.interval(here, len(outcome))
-        apart, worse = not low <= train <= high and 1 - here > 1.2 * (1 - train), here < train
+        least = judging.least_difference(train, outcome.trained_on, here, len(outcome))
+        apart = least > 0 and 1 - here > 1.2 * (1 - train)
     else:
         missing = (train, here) if name == "loss" else (1 - train, 1 - here)
-        apart, worse = missing[1] > 1.5 * missing[0], True
-    if apart and worse:
+        apart = missing[1] > 1.5 * missing[0]
+    if apart:
         return [f"{said}: so far apart, it learned some of those rows by heart."]
-    return [f"{said}: hardly apart, so what it learned holds for new rows."]
-
-
-def why_stopped(record: Record) -> list[str]:
-    """Say what ended the training, and what its curves say of going on."""
-    facts, status = record.facts, record.status
-    reason = str(facts.get("stop_reason") or "").strip().rstrip(".")
-    run = shlex.quote(str(record.directory))
-    said = []
-    done = len(record.rows)
-    of = f" of {record.planned:,}" if record.planned else ""
-    if status == "running":
-        return [f"It has not: {done:,}{of} epochs are done."]
-    if status == CUT_OFF:
-        said.append(
-            f"It was cut off without a word, after {done:,}{of} epochs (a kill, a power cut). "
-            f"bpnet train --resume {run} goes on."
-        )
-    elif status == "diverged":
-        said.append(f"It diverged after {done:,}{of} epochs: {reason}.")
-        said.append(f"bpnet replay {run} shows the step at which it happened, tensor by tensor.")
-    elif status == "interrupted":
-        said.append(f"It was interrupted after {done:,}{of} epochs: {reason}.")
-        said.append(f"bpnet train --resume {run} goes on.")
-    elif status == "failed":
-        said.append(f"It failed after {done:,}{of} epochs: {reason}.")
-    else:
-        early = record.result.get("stop_reason") == "early_stopping"
-        word = f"Early stopping: {reason}" if early else f"{reason[:1].upper()}{reason[1:]}"
-        said.append(f"{word}." if reason else "The training is over.")
-    return said + _shape(record)
-
-
-def _shape(record: Record) -> list[str]:
-    """Say what the curve of the monitored metric tells."""
-    name = record.monitor
-    curve = [(int(x), y) for x, y in record.curve(name) if math.isfinite(y)]
-    best_epoch = record.model_epoch or record.best_epoch
-    if len(curve) < 3 or best_epoch is None:
-        return []
-    values = dict(curve)
-    if best_epoch not in values:
-        return []
-    best, (last_epoch, last) = values[best_epoch], curve[-1]
-    of_model = "The model has the weights of" if record.model_epoch else "The best so far is"
-    said = [f"{of_model} epoch {best_epoch} of {last_epoch} ({name} {figure(best)})."]
-    losing = name.endswith("/loss")
-    if losing and name == "val/loss" and last > best * 1.1 and best_epoch < 0.8 * last_epoch:
-        before = dict(record.curve("train/loss"))
-        from_, to = before.get(float(best_epoch), math.nan), before.get(float(last_epoch), math.nan)
-        more = f" while train/loss fell from {figure(from_)} to {figure(to)}" if to < from_ else ""
-        said.append(
-            f"After that, val/loss rose to {figure(last)}{more}: it began to learn the training "
-            "rows by heart. Dropout, regularization or more data may help; more epochs will not."
-        )
-    elif best_epoch >= 0.9 * last_epoch and losing:
-        earlier = curve[max(0, len(curve) - 1 - max(1, len(curve) // 10))][1]
-        if earlier > 0 and best < 0.98 * earlier:
-            said.append(
-                f"{name} was still falling, by {share((earlier - best) / earlier)} over the last "
-                "tenth of the epochs: more epochs, or a higher learning rate, may help."
-            )
-    return said
+    return [f"{said}: hardly apart{', so what it learned holds for new rows' * learned}."]
 
 
 def where_it_fails(outcome: Outcome | None, found: Judgement | None) -> list[str]:
@@ -213,7 +183,7 @@ def where_it_fails(outcome: Outcome | None, found: Judgement | None) -> list[str
     if found is None:
         return _large_errors(outcome)
     if found.labels:
-        return _weak(found)
+        return _weak(found) or ["No label is wrong."]
     return [*_confused(found), *_weak(found), *_too_sure(outcome, found)]
 
 
@@ -266,10 +236,16 @@ def _too_sure(outcome: Outcome, found: Judgement) -> list[str]:
     if not wrong.any():
         return []
     mean, right = float(chances.max(axis=1).mean()), float((~wrong).mean())
-    found_sure = int((wrong & sure).sum())
+    count, found_sure = int(wrong.sum()), int((wrong & sure).sum())
+    if count == 1:
+        text = f"The wrong answer was {'' if found_sure else 'not '}given"
+    elif found_sure == 1:
+        text = f"One of the {count:,} wrong answers was given"
+    else:
+        text = f"{figure(found_sure or 'None')} of the {count:,} wrong answers were given"
     return [
-        f"Of the {int(wrong.sum()):,} wrong answers it was surer than {share(SURE)} of "
-        f"{found_sure:,}; on average it is {share(mean)} sure and {share(right)} right."
+        f"{text} with more than {share(SURE)} certainty; on average it is {share(mean)} sure and "
+        f"{share(right)} right."
     ]
 
 

@@ -7,7 +7,7 @@ import ctypes
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,9 @@ from typing import IO
 from bpnet.errors import RefusedError, RunError
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
+_LARGE = 1 << 16
+"""Bytes from which a piece of a file is written by itself."""
+
 TEMPORARY = ".tmp-"
 """How the names of unfinished files start; what a killed process leaves of them is litter."""
 
@@ -87,7 +90,7 @@ def _reason(error: OSError) -> str:
     return known or (error.strerror or str(error)).lower()
 
 
-def write(path: Path, data: bytes | str) -> None:
+def write(path: Path, *data: bytes | memoryview | str) -> None:
     """Write a whole file so that `path` holds either all of `data` or what it held before.
 
     A temporary file in the same folder, written in full, synchronized, renamed over `path`,
@@ -99,14 +102,27 @@ def write(path: Path, data: bytes | str) -> None:
     RefusedError
         If the operating system refuses any of these steps; the temporary file is removed.
     """
-    if isinstance(data, str):
-        data = data.encode()
+    pieces = [piece.encode() if isinstance(piece, str) else piece for piece in data]
     with refusals("write", path):
         if _is_device(path):
-            path.write_bytes(data)
+            path.write_bytes(b"".join(pieces))
             return
         with _complete(path) as descriptor:
-            _write_all(descriptor, data)
+            for piece in _gathered(pieces):
+                _write_all(descriptor, piece)
+
+
+def _gathered(pieces: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    """Yield small pieces joined, and large ones, which a copy would need much memory for, alone."""
+    small: list[bytes | memoryview] = []
+    for piece in pieces:
+        if len(piece) >= _LARGE:
+            yield b"".join(small)
+            small.clear()
+            yield piece
+        else:
+            small.append(piece)
+    yield b"".join(small)
 
 
 def _is_device(path: Path) -> bool:
@@ -157,7 +173,7 @@ def _complete(path: Path) -> Iterator[int]:
     sync_folder(path.parent)
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]

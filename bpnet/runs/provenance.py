@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bpnet import __version__
+from bpnet import __version__, team
 
 
 def now() -> str:
@@ -25,22 +25,27 @@ def environment() -> dict[str, Any]:
     """Return what exactness depends on besides config and data."""
     import numpy as np
 
+    versions = {
+        "bpnet": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    if "numba" in sys.modules:
+        versions["numba"] = sys.modules["numba"].__version__
     return {
-        "versions": {
-            "bpnet": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
+        "versions": versions,
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": cpu(),
         "simd": simd(),
         "cores": cores(),
         "blas": blas(),
+        "kernels": kernels(),
         "threads": threads(),
+        "team": team.size(),
     }
 
 
-_EXACT = ("cpu", "simd", "blas", "threads")
+_EXACT = ("cpu", "simd", "blas", "kernels", "threads", "team")
 """On what the last bit of a sum depends, besides the versions of NumPy and bpnet."""
 
 
@@ -49,7 +54,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
     known = [name for name in _EXACT if name in before]  # not all are in the first files
     pairs = [(name, before.get(name), after.get(name)) for name in known]
     old, new = before.get("versions") or {}, after.get("versions") or {}
-    pairs += [(name, old.get(name), new.get(name)) for name in ("numpy", "bpnet")]
+    pairs += [(name, old.get(name), new.get(name)) for name in ("numpy", "numba", "bpnet")]
     return [f"{name} {a} -> {b}" for name, a, b in pairs if a != b]
 
 
@@ -88,9 +93,35 @@ def blas() -> str:
     return f"{details.get('name', 'unknown')} {details.get('version', '')}".strip()
 
 
+def kernels() -> str:
+    """Return for which processor OpenBLAS multiplies, which is not always this one's name.
+
+    The variable OPENBLAS_CORETYPE overrides its choice. Empty for other libraries and systems.
+    """
+    import ctypes
+
+    try:
+        mapped = Path("/proc/self/maps").read_text().split()
+    except OSError:
+        return ""
+    for path in dict.fromkeys(word for word in mapped if "openblas" in word):
+        library = ctypes.CDLL(path)
+        for name in ("scipy_openblas_get_corename64_", "scipy_openblas_get_corename"):
+            if hasattr(library, name) or hasattr(library, name := name.removeprefix("scipy_")):
+                ask = getattr(library, name)
+                ask.restype = ctypes.c_char_p
+                return str(ask().decode())
+    return ""
+
+
 def threads() -> int:
-    """Return how many threads matrix products may use."""
-    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+    """Return how many threads compute: a team's, or those of each matrix product."""
+    return max(team.size(), blas_threads())
+
+
+def blas_threads() -> int:
+    """Return how many threads each matrix product may use."""
+    for name in team.VARIABLES:
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:
             return int(value)

@@ -18,6 +18,7 @@ RUN = "run.json"
 METRICS = "metrics.jsonl"
 METRICS_CSV = "metrics.csv"
 EVENTS = "events.jsonl"
+GRADIENTS = "gradients.jsonl"
 LOG = "log.txt"
 CHECKPOINTS = "checkpoints"
 BEST = "checkpoints/best.safetensors"
@@ -27,6 +28,9 @@ INITIAL = "initial.safetensors"
 DIVERGED = "diverged.safetensors"
 REPORT = "report.html"
 PLOTS = "plots"
+SEARCH = "search.sqlite"
+"""What makes a directory one of a search."""
+
 KINDS = ("checkpoint", "weights", "model", "divergence")
 """What the tensor files of a run may be."""
 
@@ -181,6 +185,11 @@ def open_run(directory: Path) -> dict[str, Any]:
     if not directory.is_dir():
         raise RunError(f"{directory}: no such run directory; `ls runs` shows those there are")
     if not (directory / RUN).is_file():
+        if (directory / SEARCH).is_file():
+            raise RunError(
+                f"{directory}: a search, no single run; bpnet runs best {directory} names its best "
+                "run, bpnet runs show and bpnet report tell of the whole"
+            )
         raise RunError(f"{directory}: not a run directory of bpnet ({RUN} is missing)")
     facts = read_json(directory / RUN)
     if not _is_sound(facts):

@@ -77,6 +77,19 @@ def encode(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> 
     TypeError
         If an array holds numbers of a type that such a file has no name for.
     """
+    return b"".join(_pieces(kind, arrays, facts))
+
+
+def _pieces(
+    kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]
+) -> list[bytes | memoryview]:
+    """Return the header and the arrays' own memory, which need not be copied to be written.
+
+    Raises
+    ------
+    TypeError
+        If an array holds numbers of a type that such a file has no name for.
+    """
     plain = {
         name: np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         for name, array in arrays.items()
@@ -89,12 +102,12 @@ def encode(kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> 
     # Falling types, which keep every array aligned, then rising names.
     order = sorted(plain, key=lambda name: (_ORDER.index(plain[name].dtype), name.encode()))
     header = _header(_json(label), {name: plain[name] for name in order})
-    return b"".join([header, *(_raw(plain[name]) for name in order)])
+    return [header, *(_raw(plain[name]) for name in order)]
 
 
 def write(path: Path, kind: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> None:
     """Write such a file durably."""
-    durable.write(path, encode(kind, arrays, facts))
+    durable.write(path, *_pieces(kind, arrays, facts))
 
 
 def read(path: Path, *kinds: str) -> TensorFile:
@@ -223,7 +236,7 @@ def _shape(sides: Sequence[object]) -> tuple[int, ...]:
 
 
 def _raw(array: Array) -> memoryview | bytes:
-    return array.data if array.size else b""
+    return array.data.cast("B") if array.size else b""
 
 
 def _is_word(value: object) -> bool:

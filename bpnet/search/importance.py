@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bpnet.search.dimensions import Interval
 from bpnet.search.leaderboard import Row
-from bpnet.search.space import Interval
 from bpnet.search.statistics import mean
 from bpnet.search.study import Study
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bpnet import team
 from bpnet.config.document import Document
 from bpnet.config.nodes import Plain
 from bpnet.config.schema import Config, DataConfig, bind_config, emit_config, plain_config
@@ -24,7 +25,7 @@ from bpnet.search.space import Point, Space
 from bpnet.search.store import Trial
 from bpnet.search.task import Task
 
-_UNIMPORTANT = ("name", "threads", "checkpoint", "logging", "search")
+_UNIMPORTANT = ("name", "threads", "compute", "checkpoint", "logging", "search")
 """No number of a training depends on these."""
 
 
@@ -95,6 +96,7 @@ class Plan:
             metric=self.search.metric,
             mode=self.mode,
             threads=provenance.threads(),
+            as_team=team.size() > 1,
             time_limit=None if limit is None else limit.count,
             memory_limit=None if memory is None else memory << 20,
         )

@@ -3,54 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
-from bpnet.config import overrides
 from bpnet.config.document import Document, refuse
 from bpnet.config.kinds import Kind, Number
 from bpnet.config.nodes import Mapping, Node, Scalar, Sequence, child, plain
-from bpnet.config.parse import Refused
 from bpnet.config.phrases import options as alternatives
 from bpnet.config.places import Place, Problem, shown
 from bpnet.config.schema import Config, plain_config
 from bpnet.config.write import inline
 from bpnet.errors import ConfigError, Path
-from bpnet.search.kinds import keys_of, kind_at
-from bpnet.search.naming import key_of, labels_of, nearest_path
+from bpnet.search.dimensions import Choices, Dimension, Domain, Interval, Option
+from bpnet.search.keys import Keys
+from bpnet.search.kinds import kind_at
+from bpnet.search.naming import key_of, labels_of
 from bpnet.search.several import (
     CHOICE,
     COUNT,
     RANGES,
     as_written,
     is_range,
-    misspelled_range,
     number_of,
     template_of,
 )
-from bpnet.search.space import Choices, Dimension, Domain, Interval, Option
 from bpnet.search.surroundings import Entry, Surroundings
 
 _LIMIT = 10_000
 """Values of one parameter that are listed."""
-
-_REFUSED = {
-    "seed": "every trial has a seed of its own already; `seeds: 5` repeats each point with five",
-    "name": "a name changes nothing",
-    "threads": "the number of threads is the same for all trials",
-    "checkpoint": "when a training is saved changes nothing",
-    "logging": "other listeners change nothing",
-    "metrics": "what is measured changes no training",
-    "search": "a search can't search its own settings",
-    "data.train": "trials are compared on the same data",
-    "data.validation": "trials are compared on the same validation rows",
-    "data.test": "the test rows are the same for all trials, and looked at once",
-    "data.target": "trials are compared by how they predict the same target",
-    "data.split": "trials are compared on the same rows",
-    "data.seed": "trials are compared on the same rows",
-    "data.stratify": "trials are compared on the same rows",
-    "data.weight": "trials are compared by the same weights of rows",
-}
-"""What can't be searched, and why."""
 
 
 def read_space(document: Document, config: Config) -> tuple[Dimension, ...]:
@@ -68,13 +46,6 @@ def read_space(document: Document, config: Config) -> tuple[Dimension, ...]:
     return dimensions
 
 
-def _joined(problems: list[Problem | str]) -> ConfigError:
-    texts = list(dict.fromkeys(map(str, problems)))
-    if all(isinstance(problem, Problem) for problem in problems):
-        return refuse([problem for problem in problems if isinstance(problem, Problem)])
-    return ConfigError(texts, f"{len(texts)} errors." if len(texts) > 1 else "")
-
-
 class _Reader:
     """One pass over the space; methods note problems and go on."""
 
@@ -87,8 +58,7 @@ class _Reader:
 
     def read(self) -> tuple[Dimension, ...]:
         assert isinstance(self.space, Mapping)
-        entries = [entry for entry in self._entries(self.space, ()) if self._allowed(entry)]
-        entries = self._once(entries)
+        entries = Keys(self.plain, self.problems).read(self.space)
         above = {
             entry.key: [o for o in entries if o is not entry and _is_below(entry.path, o.path)]
             for entry in entries
@@ -102,53 +72,6 @@ class _Reader:
 
     def note(self, place: Place, message: str) -> None:
         self.problems.append(Problem(place, message))
-
-    # The keys.
-
-    def _entries(self, mapping: Mapping, path: Path) -> Iterator[Entry]:
-        """Yield every key with its values; a mapping that is no range goes one step down."""
-        for text, (key, node) in mapping.entries.items():
-            try:
-                steps: Path = (*path, *overrides.path_of(text))
-            except Refused:
-                self.note(key.place, f"search.space: {shown(text)} is no path of the config")
-                continue
-            if isinstance(node, Mapping) and node.entries and not is_range(node):
-                if wrong := misspelled_range(node):
-                    self.note(*wrong)
-                    continue
-                yield from self._entries(node, steps)
-            else:
-                yield Entry(key_of(steps), steps, key.place, node)
-
-    def _once(self, entries: list[Entry]) -> list[Entry]:
-        """Return the entries without those that an override repeats; note other repetitions."""
-        found: dict[str, Entry] = {}
-        for entry in entries:
-            other = found.get(entry.key)
-            if other and other.place.source.rank == entry.place.source.rank:
-                self.note(entry.place, f"search.space: '{entry.key}' is there twice")
-            if not other or other.place.source.rank < entry.place.source.rank:
-                found[entry.key] = entry
-        return list(found.values())
-
-    def _allowed(self, entry: Entry) -> bool:
-        """Say whether a key leads somewhere, and may be searched."""
-        for prefix, why in _REFUSED.items():
-            steps = tuple(prefix.split("."))
-            if entry.path[: len(steps)] == steps:
-                self.note(entry.place, f"search.space: {entry.key} can't be searched: {why}")
-                return False
-        if kind_at(entry.path, self.plain) is not None:
-            return True
-        known = keys_of(self.plain)
-        near = nearest_path(entry.key, known)
-        step = entry.key
-        hint = f"; the nearest right path is {near}" if near else ""
-        self.note(entry.place, f"search.space: the config has no option {shown(step)}{hint}")
-        return False
-
-    # The values.
 
     def _dimension(self, entry: Entry, parents: list[Dimension]) -> Dimension | None:
         before = len(self.problems)
@@ -300,6 +223,13 @@ class _Reader:
         values = [round(low + i * step, 12) for i in range(count)]
         items: list[Node] = [Scalar(ends.place, inline(value)) for value in values]
         return self._choices(items, kind, entry, around)
+
+
+def _joined(problems: list[Problem | str]) -> ConfigError:
+    texts = list(dict.fromkeys(map(str, problems)))
+    if all(isinstance(problem, Problem) for problem in problems):
+        return refuse([problem for problem in problems if isinstance(problem, Problem)])
+    return ConfigError(texts, f"{len(texts)} errors." if len(texts) > 1 else "")
 
 
 def _takes_only_whole(kind: Kind | None) -> bool:

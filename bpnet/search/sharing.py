@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bpnet.config.schema import Config, DataConfig, ImageFiles, plain_config
-from bpnet.preparation import Prepared, Source, prepare, read_part
+from bpnet.data.columns import Source
+from bpnet.preparation import Prepared, prepare, read_part
 from bpnet.search.space import digest
 
 KEPT = 16

@@ -13,7 +13,7 @@ from bpnet.config.places import Place, Problem
 from bpnet.config.schema import bind_config, plain_config
 from bpnet.config.write import inline
 from bpnet.errors import ConfigError, Path
-from bpnet.search.space import Option
+from bpnet.search.dimensions import Option
 
 
 @dataclass

@@ -21,7 +21,9 @@ class Task:
     metric, mode
         What is compared, and whether less (``min``) or more (``max``) is better.
     threads
-        Of matrix products, the same in every process: the last bit of a sum depends on it.
+        The same in every process: the last bit of a sum depends on it.
+    as_team
+        Whether they are a team's, or those of each matrix product.
     until
         The epoch after which the trial pauses; None trains to the end.
     bounds
@@ -43,6 +45,7 @@ class Task:
     metric: str
     mode: Literal["min", "max"]
     threads: int = 1
+    as_team: bool = False
     until: int | None = None
     bounds: list[float | None] = field(default_factory=list)
     stalled: int | None = None

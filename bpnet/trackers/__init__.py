@@ -1,17 +1,19 @@
-"""Other programs that follow a training: TensorBoard and Weights & Biases.
+"""Who follows a training: the log of its gradients, and other programs, if they are wanted.
 
 They hear of the same events as the run's own files, after these have been written. What they are
-told is never read back: a training is the same with them and without.
+told never comes back to the training: it is the same with them and without.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from pathlib import Path
 from typing import Protocol
 
 from bpnet.config.schema import Config
 from bpnet.errors import UsageError
+from bpnet.trackers.gradients import GradientLog
 from bpnet.training.events import Event
 from bpnet.training.state import TrainingState
 
@@ -55,7 +57,7 @@ def require(config: Config) -> None:
 
 
 def trackers(config: Config, state: TrainingState, directory: Path, run_id: str) -> list[Tracker]:
-    """Open the trackers that a config asks for, where the training stands.
+    """Open the log of the gradients and the trackers that a config asks for, where it stands.
 
     Raises
     ------
@@ -66,12 +68,20 @@ def trackers(config: Config, state: TrainingState, directory: Path, run_id: str)
     """
     require(config)
     logging, found = config.logging, list[Tracker]()
-    if logging.tensorboard:
-        from bpnet.trackers.tensorboard import TensorBoard
+    with contextlib.ExitStack() as opened:  # of which none stays open if a later one can't be
 
-        found.append(TensorBoard(config, state, directory))
-    if logging.wandb is not None:
-        from bpnet.trackers.wandb import WandB
+        def add(tracker: Tracker) -> None:
+            opened.callback(tracker.close)
+            found.append(tracker)
 
-        found.append(WandB(config, state, directory, run_id))
+        add(GradientLog(state, directory))
+        if logging.tensorboard:
+            from bpnet.trackers.tensorboard import TensorBoard
+
+            add(TensorBoard(config, state, directory))
+        if logging.wandb is not None:
+            from bpnet.trackers.wandb import WandB
+
+            add(WandB(config, state, directory, run_id))
+        opened.pop_all()
     return found

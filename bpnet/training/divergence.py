@@ -37,6 +37,8 @@ class Divergence:
         What the optimizer said, if it was the update.
     batches, rows
         The batches of the step, and which rows of the data they are.
+    shards
+        Into how many of these each batch had been cut.
     theta, statistics, random
         Weights, running statistics and random stream, as they stood before the step.
     optimizer
@@ -64,6 +66,7 @@ class Divergence:
     random: Any = None
     batches: list[Batch]
     rows: list[Array]
+    shards: int = 1
     reason: str = ""
     optimizer: dict[str, Array] = field(default_factory=dict)
     seen: list[Observation] = field(default_factory=list)
@@ -118,7 +121,7 @@ _NUMBERS = {
     "last_loss": "loss of the step before",
     "last_norm": "gradient norm of the step before",
 }
-_FACTS = ("stage", "step", "epoch", "random", "reason", "message")
+_FACTS = ("stage", "step", "epoch", "random", "reason", "message", "shards")
 _BITS = {np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64}
 
 
@@ -130,12 +133,15 @@ def read_divergence(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Di
     ValueError, KeyError, TypeError
         If these are those of none.
     """
+    facts = {"shards": 1, **facts}  # files of the first bpnet have none
     known = {name: facts[name] for name in _FACTS}
-    texts, whole = ("stage", "reason", "message"), ("step", "epoch")
+    texts, whole = ("stage", "reason", "message"), ("step", "epoch", "shards")
     if not all(isinstance(known[name], str) for name in texts):
         raise ValueError("its facts are no texts")
     if not all(type(known[name]) is int and known[name] > 0 for name in whole):
-        raise ValueError("its step or epoch is no positive integer")
+        raise ValueError("its step, epoch or number of shards is no positive integer")
+    if known["shards"] > len(arrays):  # each shard has arrays of its own
+        raise ValueError(f"it can't have had {known['shards']} shards")
     if known["stage"] not in ("gradient", "statistics", "update"):
         raise ValueError(f"it can't have shown in {known['stage']!r}")
     numbers = arrays["numbers"]

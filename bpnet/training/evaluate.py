@@ -13,6 +13,7 @@ from bpnet.nn.arena import Array
 from bpnet.nn.losses import Loss
 from bpnet.nn.network import Network
 from bpnet.training.metrics import Metric
+from bpnet.training.replicas import Replicas
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,15 @@ def evaluate(
     dataset: Dataset,
     metrics: Sequence[Metric],
     target: Target,
+    replicas: Replicas | None = None,
 ) -> Evaluation:
     """Run the network over a split and score it.
 
-    Losses are of the scaled target, metrics of the target in its own units.
+    Losses are of the scaled target, metrics of the target in its own units. The replicas of the
+    network, if there are some, share the work.
     """
     with np.errstate(all="ignore"):  # the outputs of a diverging network overflow
-        z = network.predict(dataset.x)
+        z = (replicas or network).predict(dataset.x)
         scores = {"loss": loss.forward(z, dataset.target, dataset.weight)}
         output = target.to_units(loss.predict(z))
         truth = dataset.truth if dataset.truth is not None else target.to_units(dataset.target)

@@ -30,6 +30,7 @@ from bpnet.training.events import (
 )
 from bpnet.training.gradient import fill_gradient
 from bpnet.training.guard import Guard
+from bpnet.training.replicas import Replicas
 from bpnet.training.state import TrainingState
 
 
@@ -45,7 +46,7 @@ def fit(state: TrainingState) -> Iterator[Event]:
     control, batches = state.control, state.batches
     yield Started(state.epoch, control.epochs, batches.steps)
     began = time.perf_counter() - state.elapsed
-    done, guard = StepEnd(), Guard(state)
+    done, guard, replicas = StepEnd(), Guard(state), state.replicas()
     while state.epoch < control.epochs:
         if state.monitor.exhausted:
             yield Stopped("early_stopping", _patience_message(state))
@@ -56,7 +57,7 @@ def fit(state: TrainingState) -> Iterator[Event]:
             state.dropout = stream(control.seed, "dropout", state.epoch)
         step = Pass(train=True, rng=state.dropout)
         while state.position < batches.steps:
-            learn(state, order, step, done, guard)
+            learn(state, order, step, done, guard, replicas)
             yield done
             state.elapsed = time.perf_counter() - began
             if state.stop_request:
@@ -77,6 +78,7 @@ def learn(
     step: Pass,
     done: StepEnd,
     guard: Guard | None = None,
+    replicas: Replicas | None = None,
 ) -> None:
     """Take one optimizer step, from one batch or several accumulated ones.
 
@@ -92,6 +94,8 @@ def learn(
         The step before; afterwards, this one.
     guard
         Watches over all steps of one training; without it, one is made for this step.
+    replicas
+        Who shares the work; None: nobody.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def learn(
     if guard.moving:
         guard.take_down(group, step.rng)
     with np.errstate(all="ignore"):  # overflow shows in the loss or the norm, checked below
-        value, total = fill_gradient(state, group, step)
+        value, total = fill_gradient(state, group, step, replicas)
         norm = gradient_norm(arena)
         if not (math.isfinite(value) and math.isfinite(norm) and guard.finite_statistics()):
             raise guard.stop(group, step, done, loss=value, norm=norm, total=total, lr=lr)
@@ -117,7 +121,7 @@ def learn(
         if control.clip_value is not None:
             clip_value(arena, control.clip_value)
         try:
-            state.optimizer.step(lr)
+            state.optimizer.step(lr, None if replicas is None else replicas.team)
             state.regularization.constrain(arena)
         except DivergedError as error:
             raise guard.stop(
@@ -127,7 +131,8 @@ def learn(
         guard.went_well()
     state.step += 1
     state.position += 1
-    state.samples += sum(map(len, group))
+    for rows in group:
+        state.samples += len(rows)
     state.loss_sum += value * total
     state.weight_sum += total
     state.norm_sum += norm
@@ -149,7 +154,8 @@ def _finish_epoch(state: TrainingState, began: float) -> Iterator[Event]:
     }
     if state.validation is not None:
         scores = evaluate(
-            state.network, state.loss, state.validation, state.metrics, state.target
+            *(state.network, state.loss, state.validation, state.metrics, state.target),
+            state.replicas(),
         ).scores
         row |= {f"val/{name}": value for name, value in scores.items()}
     row["grad_norm"] = state.norm_sum / state.position

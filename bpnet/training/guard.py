@@ -20,6 +20,7 @@ from bpnet.training.divergence import Divergence, Stage
 from bpnet.training.events import StepEnd
 from bpnet.training.examination import examine, largest
 from bpnet.training.explanation import explain
+from bpnet.training.gradient import of_each
 
 if TYPE_CHECKING:
     from bpnet.training.state import TrainingState
@@ -178,6 +179,7 @@ class Guard:
             random=self._random,
             batches=[self._kept(state.batches.gather(taken)) for taken in group],
             rows=[rows[taken] if len(rows) else taken.copy() for taken in group],
+            shards=state.batches.shards,
             reason=reason,
             optimizer=self._optimizer,
             seen=seen,
@@ -195,9 +197,11 @@ class Guard:
     def _rewind(self, step: Pass) -> None:
         """Bring the random stream to where it stood before the step, and put all back."""
         self._put_back(step.rng)
+        batches = self.state.batches
         for earlier in self._groups[:-1]:
-            for rows in earlier:
-                self.state.network.forward(self.state.batches.gather(rows).x, step)
+            passes = of_each(step, earlier, shards=batches.shards)
+            for rows, one in zip(earlier, passes, strict=True):
+                self.state.network.forward(batches.gather(rows).x, one)
         if step.rng is not None:
             self._random = step.rng.bit_generator.state
         self._rng = None

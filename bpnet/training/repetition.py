@@ -67,8 +67,7 @@ def repeat(
         loss=loss,
         optimizer=optimizer,
         schedule=schedule,
-        # Shuffled only so that batches are gathered into aligned buffers, as they were.
-        batches=Batches(data, len(found.rows[0]), accumulate=len(found.rows)),
+        batches=_Taken(data, found),
         control=Control(epochs=1, clip_norm=clip_norm, clip_value=clip_value, keep_best=False),
         monitor=Monitor("train/loss", "min"),
         target=target,
@@ -87,6 +86,20 @@ def repeat(
     with contextlib.suppress(DivergedError):
         learn(state, np.arange(len(data)), Pass(train=True, rng=state.dropout), before)
     return state.divergence
+
+
+class _Taken(Batches):
+    """One step of the batches that were taken, whatever their sizes."""
+
+    def __init__(self, data: Dataset, found: Divergence) -> None:
+        # Shuffled only so that batches are gathered into aligned buffers, as they were.
+        super().__init__(data, len(found.rows[0]), accumulate=len(found.rows))
+        self.shards = found.shards
+        ends = np.cumsum([len(rows) for rows in found.rows])
+        self._taken = np.split(np.arange(len(data)), ends[:-1])
+
+    def group(self, order: Array, step: int) -> list[Array]:
+        return self._taken
 
 
 def _check(state: TrainingState, found: Divergence) -> None:

@@ -15,12 +15,15 @@ from bpnet.nn.arena import Array
 from bpnet.nn.losses import Loss
 from bpnet.nn.network import Network
 from bpnet.nn.rules import Backpropagation, LearningRule
+from bpnet.optim.blocks import blocks
 from bpnet.optim.optimizers import Optimizer
 from bpnet.optim.regularization import Regularization
 from bpnet.optim.schedules import Schedule
 from bpnet.streams import stream
+from bpnet.team import team
 from bpnet.training.early_stopping import Monitor
 from bpnet.training.metrics import Metric
+from bpnet.training.replicas import Replicas
 
 if TYPE_CHECKING:
     from bpnet.training.divergence import Divergence
@@ -97,11 +100,19 @@ class TrainingState:
     """Set from outside to pause after the step that runs; says why."""
     divergence: Divergence | None = None
     """The step that gave NaN or Inf, once there was one."""
+    _replicas: Replicas | None = None
 
     def __post_init__(self) -> None:
         self.optimizer.bind(self.network.arena)
         if self.network.random:
             self.dropout = stream(self.control.seed, "dropout", self.epoch)
+
+    def replicas(self) -> Replicas | None:
+        """Return who shares the work, if batches are cut into shards; made at the first call."""
+        shared_by = team(self.batches.shards)
+        if self._replicas is None and shared_by is not None:
+            self._replicas = Replicas(self, shared_by)
+        return self._replicas
 
     def keep_best(self) -> None:
         """Set the weights of this moment aside as the best."""
@@ -118,6 +129,21 @@ class TrainingState:
             return False
         self.network.arena.theta[:] = self.best_theta
         self.network.arena.state[:] = self.best_state
+        return True
+
+    def exchange_best(self) -> bool:
+        """Let the network and the best weights, if any were set aside, change places; say whether.
+
+        Done twice, all is as it was.
+        """
+        if self.best_theta is None or self.best_state is None:
+            return False
+        arena = self.network.arena
+        for mine, best in ((arena.theta, self.best_theta), (arena.state, self.best_state)):
+            for piece in blocks(len(mine)):
+                moved = mine[piece].copy()
+                mine[piece] = best[piece]
+                best[piece] = moved
         return True
 
     def arrays(self) -> dict[str, Array]:

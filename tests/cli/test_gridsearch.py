@@ -8,28 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+import small_configs
+from processes import processes_of, soon
 
-SEARCH = """\
-data:
-  train: builtin:iris
-  target: species
-model:
-  layers:
-    - {type: dense, units: 6}
-    - {type: relu}
-    - {type: dense, units: auto}
-loss: cross_entropy
-optimizer: {type: sgd, learning_rate: 0.02}
-training: {epochs: 3}
-search:
-  metric: val/accuracy
-  space:
-    optimizer.learning_rate: [0.1, 0.01]
-    model.layers.0.units: [3, 6]
-"""
+SEARCH = small_configs.IRIS.replace("tanh", "relu").replace("adam", "sgd")
+SEARCH += small_configs.SEARCH.replace(", 0.001]", "]")
+"""Diverges at a learning rate of 1e6, as Adam and tanh would not."""
 
 LONG = "training.epochs=300"
 MANY = "search.space.model.layers.0.units={integers: [3, 14]}"
@@ -57,29 +43,6 @@ def start(folder, *arguments):
         text=True,
         start_new_session=True,
     )
-
-
-def processes_of(session):
-    """Return the processes of a session that are alive."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def soon(condition, limit=30.0):
-    until = time.monotonic() + limit
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 def test_a_search_ends_with_an_honest_line(bpnet, searching, tmp_path):

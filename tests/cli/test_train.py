@@ -16,6 +16,7 @@ FILES = {
     "metrics.jsonl",
     "metrics.csv",
     "events.jsonl",
+    "gradients.jsonl",
     "log.txt",
     "checkpoints",
     "model.safetensors",

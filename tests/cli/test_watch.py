@@ -125,10 +125,10 @@ def test_on_a_terminal_curves_are_drawn_until_the_run_ends(running):
     run, add, end = running
     terminal = Terminal(run)
     child = terminal.child
-    child.expect("epoch 5, best in epoch")
+    child.expect("epoch 5 of 5, best in epoch")
     child.expect_exact("q ends this, not the run")
     add(6)
-    child.expect(r"epoch 6, best in epoch")
+    child.expect(r"epoch 6 of 5, best in epoch")
     end()
     child.expect(pexpect.EOF)
     child.close()
@@ -139,6 +139,24 @@ def test_on_a_terminal_curves_are_drawn_until_the_run_ends(running):
     assert "+-----" in last
     assert last.splitlines()[-1] == "done: all 5 epochs are done"
     assert max(map(len, last.splitlines())) < 100
+
+
+def test_it_says_how_long_it_will_take_and_what_is_best_by_the_metric_that_chooses(running):
+    run, _, _ = running
+    path = run / "config.resolved.yaml"
+    text = path.read_text().replace("epochs: 5", "epochs: 600")
+    early = "early_stopping: {monitor: val/accuracy, patience: 9}\n"
+    path.write_text(re.sub(r"(?m)^early_stopping:.*\n(?: .*\n)*", early, text))
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.dumps({**row, "time_s": 0.2}) for row in rows]
+    (run / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    child = Terminal(run, columns=200).child
+    child.expect(
+        r"epoch 5 of 600, at most 1 min 59 s left, "
+        r"best in epoch \d \(val/accuracy [\d.]+\), 0\.20 s an epoch"
+    )
+    child.send("q")
+    child.expect(pexpect.EOF)
 
 
 @pytest.mark.parametrize("key", ["q", "\x03", "\x04"])

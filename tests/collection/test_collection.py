@@ -110,7 +110,7 @@ def test_a_search_is_one_entry_and_its_trials_are_listed_below_it(make, tmp_path
     trial = make("s-001/trials/0001-ab", val_loss=1)
     (tmp_path / "runs" / "s-001" / "search.sqlite").touch()
     (found,) = summarize_all(tmp_path / "runs")
-    assert (found.kind, found.reason) == ("search", "1 trials")
+    assert (found.kind, found.status, found.reason) == ("search", "cut off", "1 trial")
     assert [run.directory for run in summarize_all(tmp_path / "runs" / "s-001")] == [trial]
 
 

@@ -1,6 +1,7 @@
 """Every option of every block and table refuses what it can't be, at its own place."""
 
 import pytest
+from option_places import PLACES
 
 from bpnet.config import phrases
 from bpnet.config.document import Document
@@ -35,16 +36,6 @@ BLOCKS = {
     "early_stopping": EarlyStopping,
     "checkpoint": CheckpointOptions,
     "search": SearchConfig,
-}
-
-PLACES = {
-    "layer": "model.layers.0",
-    "initializer": "model.init",
-    "metric": "metrics.0",
-    "split": "data.split",
-    "outlier rule": "data.numeric.outliers",
-    "search method": "search.method",
-    "pruning rule": "search.pruning.0",
 }
 
 REQUIRED = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from option_places import PLACES
 
 from bpnet.config import phrases
 from bpnet.config.document import Document
@@ -83,15 +84,7 @@ def test_every_class_and_every_option_says_what_it_means(cls: type[Any]) -> None
 @pytest.mark.parametrize(("table", "name"), ENTRIES)
 def test_every_entry_reads_writes_and_reads_back(table: str, name: str) -> None:
     entry = {"type": name, **required(TABLES[table][name])}
-    place = {
-        "layer": "model.layers.0",
-        "initializer": "model.init",
-        "metric": "metrics.0",
-        "split": "data.split",
-        "outlier rule": "data.numeric.outliers",
-        "search method": "search.method",
-        "pruning rule": "search.pruning.0",
-    }.get(table, table)
+    place = PLACES.get(table, table)
     document = Document.parse(LEAST + "metrics: [accuracy]\n" + SEARCH)
     config = bind_config(document.override([f"{place}={inline(entry)}"]))
     text = emit_config(config)
@@ -107,16 +100,9 @@ def test_every_entry_reads_writes_and_reads_back(table: str, name: str) -> None:
 @pytest.mark.parametrize(("table", "name"), ENTRIES)
 def test_every_entry_refuses_an_option_that_it_has_not(table: str, name: str) -> None:
     entry = {"type": name, **required(TABLES[table][name]), "no_such_option": 1}
-    place = {
-        "layer": "model.layers",
-        "metric": "metrics",
-        "initializer": "model.init",
-        "split": "data.split",
-        "outlier rule": "data.numeric.outliers",
-        "search method": "search.method",
-        "pruning rule": "search.pruning.0",
-    }.get(table, table)
-    value = inline([entry] if table in ("layer", "metric") else entry)
+    lists = {"layer": "model.layers", "metric": "metrics"}
+    place = (PLACES | lists).get(table, table)
+    value = inline([entry] if table in lists else entry)
     with pytest.raises(ConfigError, match=rf"unknown key 'no_such_option' in .* \({name}\)"):
         bind_config(Document.parse(LEAST + SEARCH).override([f"{place}={value}"]))
 

@@ -123,3 +123,18 @@ def test_numbers_survive_being_written_and_read(tmp_path_factory, rows):
         expected = [np.nan if row.get(name) is None else float(row[name]) for row in rows]
         np.testing.assert_array_equal(column.values, expected)
     assert set(table.columns) == {key for row in rows for key in row}
+
+
+@pytest.mark.parametrize("text", ["12", "12:30"])
+def test_many_lines_are_as_strict_as_one(tmp_path, text):
+    good = [f'{{"a": {i}, "b": "{text}"}}' for i in range(50)]
+    assert read(tmp_path, *good).rows == 50
+    twice = f'{{"a": 1, "b": "{text}", "a": 2}}'
+    assert "t.jsonl:51: the key 'a' is there twice" in fault(tmp_path, *good, twice, *good)
+    odd = f'{{"a": 1, "b": "{text}", "c\\u0007": 2}}'
+    assert "t.jsonl:51: the key 'c\\x07' can't name" in fault(tmp_path, *good, odd, *good)
+    nested = f'{{"a": [1, 2], "b": "{text}"}}'
+    assert "t.jsonl:51: column 'a': expected a number" in fault(tmp_path, *good, nested, *good)
+    table = read(tmp_path, *good, '{"b": null}', f'{{"c": "{text}"}}')
+    assert np.isnan(table.columns["a"].values[50:]).all()
+    assert np.count_nonzero(table.columns["c"].missing) == 51

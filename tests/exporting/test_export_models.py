@@ -227,3 +227,15 @@ def test_bpnet_itself_does_not_take_an_export_for_a_model(fitted, tmp_path):
     (tmp_path / "e.safetensors").write_bytes(plain.to_safetensors(fitted(table()), {}))
     with pytest.raises(RunError, match="not made by bpnet"):
         load(tmp_path / "e.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("target", "loss"), [("kind", "cross_entropy"), ("number", "mse")], ids=["classes", "number"]
+)
+def test_a_graph_holds_nothing_that_it_does_not_use(fitted, session, target, loss):
+    """Or onnxruntime warns whoever loads it."""
+    onnx = pytest.importorskip("onnx", reason="needs onnx")
+    _, exported = session(fitted(table(target=target), loss=loss))
+    graph = onnx.load_from_string(exported.data).graph
+    used = {name for node in graph.node for name in node.input}
+    assert {constant.name for constant in graph.initializer} <= used

@@ -207,7 +207,7 @@ def test_a_metric_that_does_not_suit_is_refused_with_the_nearest_name(trained):
 
 
 def test_very_many_rows_are_sampled_and_the_report_says_so(trained, monkeypatch):
-    monkeypatch.setattr(importance, "SAMPLED", 20)
+    monkeypatch.setattr(importance.columns, "SAMPLED", 20)
     model = trained("class")
     _, dataset, _ = chosen_rows.chosen_dataset(model, None)
     for found in (

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import small_configs
 
 from bpnet.config.document import Document
 from bpnet.insight.exact import build_exact
@@ -14,17 +15,11 @@ from bpnet.nn.layers.base import Pass
 from bpnet.training.events import StepEnd
 from bpnet.training.fit import learn
 
-XOR = """\
-data: {train: builtin:xor, target: y, validation: 0, test: 0, numeric: {scale: none}}
-model:
-  layers:
-    - {type: dense, units: 2}
-    - {type: sigmoid}
-    - {type: dense, units: 1}
-loss: LOSS
-optimizer: {type: sgd, learning_rate: 0.5}
-training: {batch_size: full}
-"""
+XOR = (
+    small_configs.XOR.replace("binary_cross_entropy", "LOSS")
+    + "optimizer: {type: sgd, learning_rate: 0.5}\n"
+    + "training: {batch_size: full}\n"
+)
 
 W1 = [[0.5, -0.4], [0.3, 0.8]]
 B1 = [0.1, -0.2]

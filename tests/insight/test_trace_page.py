@@ -1,10 +1,11 @@
 """The page of a trace: what it says, that it is safe, and that a browser does not complain."""
 
-import html.parser
 import json
 import re
 
 import pytest
+import small_configs
+from outline import Outline
 
 from bpnet.config.document import Document
 from bpnet.insight.exact import build_exact
@@ -14,17 +15,7 @@ from bpnet.insight.trace.typeset import formula, numbers, prose, text
 from bpnet.nn.layers import LAYERS
 from bpnet.optim.optimizers import OPTIMIZERS
 
-XOR = """\
-name: exclusive or
-data: {train: builtin:xor, target: y, validation: 0, test: 0, numeric: {scale: none}}
-model:
-  layers:
-    - {type: dense, units: 2}
-    - {type: sigmoid}
-    - {type: dense, units: 1}
-loss: binary_cross_entropy
-optimizer: {type: adam, learning_rate: 0.1}
-"""
+XOR = f"name: exclusive or\n{small_configs.XOR}optimizer: {{type: adam, learning_rate: 0.1}}\n"
 
 DEEP = """\
 data: {train: builtin:digits, target: digit}
@@ -51,45 +42,6 @@ training: {clip_norm: 0.5}
 def made(config, rows=(), after=0):
     experiment, _ = build_exact(Document.parse(config))
     return page(trace_step(experiment, list(rows), after=after))
-
-
-class Outline(html.parser.HTMLParser):
-    """Checks that tags are closed in their order; collects attributes and texts."""
-
-    VOID = ("meta", "link", "wbr", "path", "circle", "rect", "br")
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.tags, self.texts = [], [], []
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "script" not in self.open and "style" not in self.open:
-            self.texts.append(data)
-
-    @property
-    def text(self):
-        return " ".join("".join(self.texts).split())
-
-    def all(self, tag, **wanted):
-        return [
-            found
-            for name, found in self.tags
-            if name == tag and all(found.get(k.rstrip("_")) == v for k, v in wanted.items())
-        ]
 
 
 def test_all_four_phases_are_there_in_order():

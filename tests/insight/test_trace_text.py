@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import small_configs
 
 from bpnet.config.document import Document
 from bpnet.errors import UsageError
@@ -14,16 +15,7 @@ from bpnet.insight.trace.text import lines
 from bpnet.nn.layers import LAYERS
 from bpnet.optim.optimizers import OPTIMIZERS
 
-XOR = """\
-data: {train: builtin:xor, target: y, validation: 0, test: 0, numeric: {scale: none}}
-model:
-  layers:
-    - {type: dense, units: 2}
-    - {type: sigmoid}
-    - {type: dense, units: 1}
-loss: binary_cross_entropy
-optimizer: {type: sgd, learning_rate: 0.5}
-"""
+XOR = f"{small_configs.XOR}optimizer: {{type: sgd, learning_rate: 0.5}}\n"
 
 DIGITS = """\
 data: {train: builtin:digits, target: digit}

@@ -316,13 +316,13 @@ def test_a_smaller_batch_uses_the_front_of_the_same_buffers(case: Row, train: bo
     large, dy = draw(case.shape, 8), draw(network.out_shape, 8, seed=4)
     run(network, large, dy, passing(train))
     network.arena.state[:] = fresh.arena.state
-    held = network.arena.scratch_bytes
+    held = network.arena.scratch_bytes()
     small = draw(case.shape, 3, seed=5)
     for _ in range(2):
         got = run(network, small, dy[:3], passing(train))
         network.arena.state[:] = fresh.arena.state
     assert_same(got, run(fresh, small, dy[:3], passing(train)))
-    assert network.arena.scratch_bytes == held
+    assert network.arena.scratch_bytes() == held
 
 
 def learn(network: Network, steps: range, case: Row) -> None:

@@ -185,7 +185,7 @@ class TestArena:
         network.arena.poison()
         assert all(np.isnan(param.grad).all() for param in network.arena.params.values())
         assert np.isnan(network.layers[0].y).all()  # type: ignore[attr-defined]
-        assert network.arena.scratch_bytes > 0
+        assert network.arena.scratch_bytes() > 0
 
 
 def test_a_network_that_can_not_fit_is_refused_at_its_layer_before_anything_is_allocated():

@@ -1,50 +1,14 @@
 """A browser without a window, and runs to draw."""
 
-import html.parser
 import shutil
 
 import numpy as np
 import pytest
+from outline import Outline
 
 import bpnet
 
 WIDTHS = {"phone": 390, "wide": 1240}
-
-
-class Page(html.parser.HTMLParser):
-    """Checks that tags are closed in their order; collects attributes and texts."""
-
-    VOID = ("meta", "link", "wbr", "br")
-
-    def __init__(self, source):
-        super().__init__()
-        self.source = source
-        self.open, self.tags, self.texts = [], [], []
-        self.feed(source)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.texts.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.texts).split())
-
-    def all(self, tag):
-        return [found for name, found in self.tags if name == tag]
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +17,7 @@ def page_of():
 
     def read(path):
         path = path / "report.html" if path.is_dir() else path
-        return Page(path.read_text("utf-8"))
+        return Outline(path.read_text("utf-8"))
 
     return read
 

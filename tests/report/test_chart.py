@@ -40,8 +40,18 @@ def test_what_is_not_finite_is_a_gap_and_a_lone_point_a_dot():
     assert dots == [f"M{place(chart.at_x(4))} {place(chart.at_y(1.0))}h0"]
 
 
-def test_a_logarithmic_axis_has_no_place_for_0():
-    assert path_of(drawn([(1, 1.0), (2, 0.0), (3, 0.1)], log=True)).count("M") == 2
+def test_on_a_logarithmic_axis_0_lies_at_its_foot_and_less_is_a_gap():
+    chart = drawn([(1, 1.0), (2, 0.0), (3, 0.1)], log=True)
+    assert path_of(chart).count("M") == 1
+    assert f"L{place(chart.at_x(2))} {place(chart.bottom)}L" in path_of(chart)
+    assert path_of(drawn([(1, 1.0), (2, -1.0), (3, 0.1)], log=True)).count("M") == 2
+
+
+def test_the_word_of_an_upright_line_stands_beside_the_numbers_of_the_axis():
+    chart = drawn([(1, 0.9), (200_000, 1.0)], marks=True)
+    chart.upright(8447, "model: 8,447")
+    middle = float(re.search(r'x="([\d.]+)"[^>]*>model', chart.parts[-1])[1])
+    assert middle - text_width("model: 8,447", 11) / 2 >= chart.left - 0.1
 
 
 def test_one_epoch_is_a_dot():

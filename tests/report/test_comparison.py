@@ -107,6 +107,21 @@ def test_runs_without_a_common_metric_have_no_best(three, tmp_path, train):
     assert said == "No metric was measured in all of these runs, so none is the best."
 
 
+def test_of_runs_with_different_losses_none_is_the_best_by_its_loss(
+    three, tmp_path, train, page_of
+):
+    numbers = train(
+        "data: {train: builtin:concrete, target: compressive_strength}\n"
+        "model: {layers: [{type: dense, units: 1}]}\nloss: mse\ntraining: {epochs: 1}\n",
+        "numbers",
+    )
+    said = compare([three[0], numbers], tmp_path / "c.html").answer
+    assert said.endswith("so none is the best.")
+    assert "can't be compared" in said
+    best = [tag for tag in page_of(tmp_path / "c.html").all("td") if tag.get("class") == "best"]
+    assert not best
+
+
 def test_runs_of_the_same_name_are_told_apart_by_their_paths(iris, tmp_path, page_of):
     shutil.copytree(iris, tmp_path / "b" / "iris")
     compare([iris, tmp_path / "b" / "iris"], tmp_path / "c.html")

@@ -103,3 +103,14 @@ def test_what_is_no_run_is_refused(tmp_path):
         Follower(tmp_path / "nothing")
     with pytest.raises(RunError, match="not a run"):
         Follower(tmp_path)
+
+
+def test_what_is_planned_is_read_again_after_a_resume(run):
+    follower = Follower(run)
+    assert (follower.planned, follower.monitor) == (None, "")
+    text = "training: {epochs: 7}\nearly_stopping: {monitor: val/f1}\n"
+    (run / "config.resolved.yaml").write_text(text)
+    entry = {"step": 1, "epoch": 1, "data": [], "changes": [["training.epochs", 7, 9]]}
+    (run / "run.json").write_text(json.dumps({"status": "running", "resumed": [entry]}))
+    follower.poll()
+    assert (follower.planned, follower.monitor) == (9, "val/f1")

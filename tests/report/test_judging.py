@@ -10,6 +10,7 @@ from bpnet.report.judging import (
     calibration,
     calibration_error,
     interval,
+    least_difference,
     surprise,
     threshold_curves,
 )
@@ -75,3 +76,12 @@ def test_surprise_is_minus_the_logarithm_of_what_the_truth_got():
     assert np.isfinite(surprise(np.array([0, 2]), output)).all()
     labels = surprise(np.array([[1.0, 0.0]]), np.array([[0.5, 0.75]]))
     np.testing.assert_allclose(labels, [math.log(2) + math.log(4)])
+
+
+def test_the_least_difference_of_two_shares_is_newcombes():
+    # Newcombe (1998, part II), table II, method 10: 56 of 70 against 48 of 80, 9 of 10 against
+    # 3 of 10, 10 of 10 against 0 of 20.
+    assert least_difference(56 / 70, 70, 48 / 80, 80) == pytest.approx(0.0524, abs=5e-5)
+    assert least_difference(0.9, 10, 0.3, 10) == pytest.approx(0.1705, abs=5e-5)
+    assert least_difference(1.0, 10, 0.0, 20) == pytest.approx(0.6791, abs=5e-5)
+    assert least_difference(0.5, 10, 0.5, 10) < 0

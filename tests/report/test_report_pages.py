@@ -114,7 +114,8 @@ def shallow(train):
 
 
 EVERY = ["iris_once", *("binary", "labels", "amounts", "pixels", "colored", "hundred", "shallow")]
-CURVES = {"learning_loss", "learning_rate", "gradient_norm", "gradient_by_layer"}
+CURVES = {"learning_loss", "learning_rate", "gradient_norm"}
+CURVES |= {"gradient_by_layer", "gradient_by_epoch"}
 OF_CLASSES = {"confusion_matrix", "roc", "precision_recall", "calibration"}
 PLOTS = {
     "iris_once": CURVES | OF_CLASSES | {"learning_accuracy", "learning_f1"},

@@ -92,7 +92,9 @@ def test_an_axis_is_logarithmic_where_a_tenth_lies_far_below_the_largest():
     cosine = [(1 + math.cos(math.pi * i / 100)) / 2 for i in range(100)]
     assert suits_log(decay)
     assert not suits_log(cosine)
-    assert not suits_log([0.0, *decay])
+    assert suits_log([0.0, *decay])  # a loss that is less than a float32 holds
+    assert not suits_log([0.0] * len(decay) + decay)
+    assert not suits_log([-1.0, *decay])
     assert not suits_log([1.0, 2.0, 3.0])
     assert not suits_log([])
 

@@ -4,6 +4,7 @@ import contextlib
 from concurrent.futures import Executor, Future
 
 import pytest
+from small_configs import IRIS, SEARCH
 
 from bpnet.config.document import Document
 from bpnet.config.schema import bind_config
@@ -13,28 +14,6 @@ from bpnet.search.reading import read_space
 from bpnet.search.running import Crew
 from bpnet.search.space import Space
 from bpnet.search.workers import Workers
-
-BASE = """\
-data:
-  train: builtin:iris
-  target: species
-model:
-  layers:
-    - {type: dense, units: 6}
-    - {type: tanh}
-    - {type: dense, units: auto}
-loss: cross_entropy
-optimizer: {type: adam, learning_rate: 0.02}
-training: {epochs: 3}
-"""
-
-SEARCH = """\
-search:
-  metric: val/accuracy
-  space:
-    optimizer.learning_rate: [0.1, 0.01, 0.001]
-    model.layers.0.units: [3, 6]
-"""
 
 
 class AtOnce(Executor):
@@ -64,7 +43,7 @@ def _no_memory():
 def plan():
     """Return a function that makes the plan of a search."""
 
-    def make(*overrides, search=SEARCH, base=BASE):
+    def make(*overrides, search=SEARCH, base=IRIS):
         return make_plan(Document.parse(base + search, "<config>").override(overrides))
 
     return make
@@ -74,7 +53,7 @@ def plan():
 def space():
     """Return a function that reads the space of a config; its values are YAML."""
 
-    def make(text, base=BASE):
+    def make(text, base=IRIS):
         lines = "".join(f"    {line}\n" for line in text.splitlines())
         document = Document.parse(f"{base}search:\n  space:\n{lines}", "c.yaml")
         return Space(read_space(document, bind_config(document)), {})

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpnet.errors import ConfigError
-from bpnet.search.space import Interval, digest
+from bpnet.search.dimensions import Interval
+from bpnet.search.space import digest
 
 
 def points(space):

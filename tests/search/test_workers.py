@@ -9,6 +9,7 @@ from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
+from processes import is_alive, soon
 
 from bpnet.search.workers import WorkerDied, Workers
 
@@ -36,23 +37,6 @@ def workers():
     yield make
     for pool in made:
         pool.shutdown(wait=False)
-
-
-def is_alive(pid):
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] != "Z"
-
-
-def soon(condition, limit=20.0):
-    until = time.monotonic() + limit
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 def test_tasks_are_carried_out_and_answered(workers):
@@ -166,7 +150,7 @@ def test_they_carry_out_one_function_of_plain_values(workers):
 
 ORPHANS = """
 import os, sys, time
-sys.path.insert(0, {folder!r})
+sys.path[:0] = {folders!r}
 from test_workers import work
 from bpnet.search.workers import Workers
 pool = Workers(2, work)
@@ -180,7 +164,8 @@ time.sleep(60)
 
 
 def test_no_worker_outlives_a_killed_parent():
-    text = ORPHANS.format(folder=str(Path(__file__).parent))
+    here = Path(__file__).parent
+    text = ORPHANS.format(folders=[str(here), str(here.parent / "support")])
     with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as parent:
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 3

@@ -30,6 +30,7 @@ def make_state():
         patience=None,
         weighted=False,
         shuffle=True,
+        shards=1,
         **control,
     ):
         rng = np.random.default_rng(7)
@@ -48,6 +49,7 @@ def make_state():
         batches = Batches(
             data, batch_size, accumulate=accumulate, shuffle=shuffle, seed=control.get("seed", 0)
         )
+        batches.shards = shards
         schedule = schedule or SCHEDULES["constant"]()
         optimizer = optimizer or OPTIMIZERS["adam"](learning_rate=0.02)
         schedule.build(optimizer.learning_rate, epochs * batches.steps, batches.steps)

@@ -16,7 +16,8 @@ from bpnet.errors import DataError, OptionError
 from bpnet.insight.data_check.finding import Finding, some
 from bpnet.insight.data_check.material import LEFT_OUT, PARTS, Material, spots_in
 from bpnet.nn.arena import Array
-from bpnet.preparation import prepare, read_part, target_names
+from bpnet.preparation import prepare, read_part
+from bpnet.roles import target_names
 
 
 def gather(config: Config, folder: Path) -> Material:

@@ -85,7 +85,7 @@ class Laboratory:
         if not self.left:
             return None
         seen = self._train(overrides, steps)
-        if seen is None or seen.experiment is None or seen.experiment.memory() < KEPT:
+        if seen is None or seen.experiment is None or seen.experiment.memory().arrays < KEPT:
             self._known[key] = seen
         return seen
 

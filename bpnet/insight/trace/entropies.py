@@ -186,8 +186,7 @@ class BinaryOutcome(Outcome):
         )
 
     def gradient(self, n: int, k: int) -> Derivation:
-        p, t, s = float(self.p[n, k]), float(self.t[n, k]), self.weight(n)
-        divisor = self.divisor * self.z.shape[1]
+        p, t = float(self.p[n, k]), float(self.t[n, k])
         if self.plain:
             letters, numbers = f"p{place(k)} - t{place(k)}", f"{num(p)} - {num(t)}"
             value = p - t
@@ -196,16 +195,7 @@ class BinaryOutcome(Outcome):
             letters = f"b (1 - t{place(k)}) p{place(k)} - a t{place(k)} (1 - p{place(k)})"
             numbers = f"{times(no, p)} - {num(yes)} · (1 - {num(p)})"
             value = no * p - yes * (1 - p)
-        if s == 1 and divisor == 1:
-            return Derivation(f"dz{place(k)}", letters, numbers, value)
-        below = "N" if divisor == len(self.rows) and s == 1 else "(S K)"
-        front = ("", "") if s == 1 else ("s · ", f"{num(s)} · ")
-        return Derivation(
-            f"dz{place(k)}",
-            f"{front[0]}({letters}) / {below}",
-            f"{front[1]}({numbers}) / {num(divisor)}",
-            s * value / divisor,
-        )
+        return self.shared(n, k, (letters, numbers, value), "({})")
 
     def chain(self, n: int) -> list[Derivation]:
         p, t = float(self.p[n, 0]), float(self.t[n, 0])

@@ -14,6 +14,7 @@ from bpnet.nn.layers.base import Layer, Pass
 from bpnet.nn.layers.dropout import Dropout
 from bpnet.nn.vectors import views
 from bpnet.nn.watching import shadowed, tensors_of
+from bpnet.team import Team
 from bpnet.training.state import TrainingState
 
 
@@ -140,15 +141,15 @@ class Notebook:
 
         return {"add_gradient": watched_add, "constrain": watched_constrain}
 
-    def _optimizer(self) -> Callable[[float], None]:
+    def _optimizer(self) -> Callable[[float, Team | None], None]:
         step = self.state.optimizer.step
 
-        def watched_step(lr: float) -> None:
+        def watched_step(lr: float, team: Team | None = None) -> None:
             self.rate = lr
             self._note("clipped", self._gradients())
             for name, moments in self._moments().items():
                 self.tensors[name].moments = moments
-            step(lr)
+            step(lr, team)
             for name, moments in self._moments().items():
                 self.tensors[name].new_moments = moments
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bpnet.insight.trace.arithmetic import Derivation, Term, add_up, num, times
+from bpnet.insight.trace.arithmetic import Derivation, Term, add_up, num, place, times
 from bpnet.insight.trace.record import LossStep, Trace
 
 
@@ -71,6 +71,41 @@ class Outcome:
     def gradient(self, n: int, k: int) -> Derivation | None:
         """Derive dz[k] of row n."""
         return None
+
+    def shared(
+        self,
+        n: int,
+        k: int,
+        slope: tuple[str, str, float],
+        around: str = "{}",
+        remark: str = "",
+    ) -> Derivation:
+        """Derive dz[k] of row n from the slope of its loss, of which a mean takes its share.
+
+        Parameters
+        ----------
+        n, k
+            The row and the output.
+        slope
+            The slope of the loss of that output alone, in letters, in numbers and as a result.
+        around
+            What is put around it where something stands before or behind it.
+        remark
+            What is to be said about it.
+        """
+        letters, numbers, value = slope
+        s, divisor = self.weight(n), self.divisor * self.z.shape[1]
+        if s == 1 and divisor == 1:
+            return Derivation(f"dz{place(k)}", letters, numbers, value, remark)
+        below = "N" if divisor == len(self.rows) and s == 1 else "(S K)"
+        front = ("", "") if s == 1 else ("s · ", f"{num(s)} · ")
+        return Derivation(
+            f"dz{place(k)}",
+            f"{front[0]}{around.format(letters)} / {below}",
+            f"{front[1]}{around.format(numbers)} / {num(divisor)}",
+            s * value / divisor,
+            remark,
+        )
 
     def chain(self, n: int) -> list[Derivation]:
         """Derive dz once more, factor by factor, as the chain rule has it."""

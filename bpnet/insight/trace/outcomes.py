@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from bpnet.insight.trace.arithmetic import Derivation, Term, add_up, arg, num, place
+from bpnet.insight.trace.arithmetic import Derivation, Term, add_up, arg, num
 from bpnet.insight.trace.entropies import BinaryOutcome, CrossEntropyOutcome
 from bpnet.insight.trace.outcome import Outcome
 from bpnet.insight.trace.record import Trace
@@ -53,20 +53,8 @@ class RegressionOutcome(Outcome):
         )
 
     def gradient(self, n: int, k: int) -> Derivation:
-        letters, numbers, value = self.slope(self._residual(n, k))
-        s, divisor = self.weight(n), self.divisor * self.z.shape[1]
-        remark = f"d = z - t = {num(self._residual(n, k))}"
-        if s == 1 and divisor == 1:
-            return Derivation(f"dz{place(k)}", letters, numbers, value, remark)
-        below = "N" if divisor == len(self.rows) and s == 1 else "(S K)"
-        front = ("", "") if s == 1 else ("s · ", f"{num(s)} · ")
-        return Derivation(
-            f"dz{place(k)}",
-            f"{front[0]}{letters} / {below}",
-            f"{front[1]}{numbers} / {num(divisor)}",
-            s * value / divisor,
-            remark,
-        )
+        d = self._residual(n, k)
+        return self.shared(n, k, self.slope(d), remark=f"d = z - t = {num(d)}")
 
 
 class SquaredOutcome(RegressionOutcome):

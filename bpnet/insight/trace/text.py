@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,20 +12,13 @@ from bpnet.insight.trace.changes import changes
 from bpnet.insight.trace.formulas import of_layer, of_loss
 from bpnet.insight.trace.outcomes import outcome_of
 from bpnet.insight.trace.record import Numeric, TensorStep, Trace
+from bpnet.insight.trace.text_tables import ROWS, aligned, estimate, table, written_out
 from bpnet.insight.trace.updates import UPDATES
 from bpnet.nn.arena import Array
+from bpnet.nn.layers.base import sides
 
 ENTRIES = 30
 """Parameters that are listed one by one; of more, each tensor is summed up in a line."""
-
-_NUMBERS = 8
-"""Numbers of a layer that are written out."""
-
-_WIDTH = 100
-"""Characters of a line of words, at most."""
-
-_ROWS = 4
-"""Rows whose numbers are written out."""
 
 
 def lines(trace: Trace) -> Iterator[str]:
@@ -58,12 +50,12 @@ def _head(trace: Trace) -> Iterator[str]:
 
 def _forward(trace: Trace) -> Iterator[str]:
     yield "1 FORWARD  each layer's output y, from its input x"
-    rows = [("input", _shape(trace.x), _named(trace), trace.x)]
+    rows = [("input", sides(trace.x.shape), _named(trace), trace.x)]
     rows += [
-        (name, _shape(trace.layers[name].y), of_layer(trace.layers[name].layer).forward, y)
+        (name, sides(trace.layers[name].y.shape), of_layer(trace.layers[name].layer).forward, y)
         for name, y in ((name, trace.layers[name].y) for name in trace.forward)
     ]
-    yield from _table(rows)
+    yield from table(rows)
 
 
 def _named(trace: Trace) -> str:
@@ -74,8 +66,8 @@ def _named(trace: Trace) -> str:
 def _loss(trace: Trace) -> Iterator[str]:
     step, outcome = trace.loss, outcome_of(trace)
     yield f"2 LOSS  {step.loss.type}: {of_loss(step.loss).forward}"
-    for n in range(min(len(trace.rows), _ROWS)):
-        if step.z.shape[1] <= _ROWS:
+    for n in range(min(len(trace.rows), ROWS)):
+        if step.z.shape[1] <= ROWS:
             found = [outcome.meaning(n, k) for k in range(step.z.shape[1])]
             said = ", ".join(f"{one.symbol} = {num(one.value)}" for one in found if one)
             if said:
@@ -98,14 +90,14 @@ def _backward(trace: Trace) -> Iterator[str]:
     yield "3 BACKWARD  each layer's dx, from its dy: how much L grows per unit of x"
     loss = trace.loss
     last = trace.layers[trace.forward[-1]].numeric
-    rows = [("loss", _shape(loss.dz), of_loss(loss.loss).backward, loss.dz)]
+    rows = [("loss", sides(loss.dz.shape), of_loss(loss.loss).backward, loss.dz)]
     estimates = [last]
     for name in trace.backward:
         step = trace.layers[name]
         if step.dx is not None:
-            rows.append((name, _shape(step.dx), of_layer(step.layer).backward, step.dx))
+            rows.append((name, sides(step.dx.shape), of_layer(step.layer).backward, step.dx))
             estimates.append(trace.numeric_of_dx(step))
-    yield from _table(rows, estimates)
+    yield from table(rows, estimates)
     outcome = outcome_of(trace)
     first = None if outcome.as_written else outcome.gradient(0, 0)
     if first is not None:
@@ -129,7 +121,7 @@ def _worst_delta(trace: Trace) -> str:
     if not count:
         return ""
     worst = max(_distance(dy, numeric) for dy, numeric in compared)
-    if all(_written_out(dy) and not np.isnan(numeric.values).any() for dy, numeric in compared):
+    if all(written_out(dy) and not np.isnan(numeric.values).any() for dy, numeric in compared):
         return ""  # they stand beside each other
     kinks = sum(int(numeric.kinks.sum()) for _, numeric in compared)
     more = f"; {kinks} more lie on kinks, where there is none" if kinks else ""
@@ -190,12 +182,12 @@ def _entries(trace: Trace, tensors: list[TensorStep]) -> Iterator[str]:
                     name,
                     num(before),
                     num(float(tensor.gradient[index])),
-                    _estimate(tensor.numeric, index),
+                    estimate(tensor.numeric, index),
                     num(after - before),
                     num(after),
                 )
             )
-    yield from _aligned(rows)
+    yield from aligned(rows)
 
 
 def _example(trace: Trace) -> Iterator[str]:
@@ -211,14 +203,6 @@ def _example(trace: Trace) -> Iterator[str]:
         return
     yield f"  {name}, with g = {num(float(tensor.gradient[index]))}:"
     yield from (f"    {line}" for line in said)
-
-
-def _estimate(numeric: Numeric | None, index: tuple[int, ...]) -> str:
-    if numeric is None or np.isnan(numeric.values[index]):
-        return "-"
-    if numeric.kinks[index]:
-        return "kink"
-    return num(float(numeric.values[index]))
 
 
 def _summaries(tensors: list[TensorStep]) -> Iterator[str]:
@@ -244,69 +228,4 @@ def _summaries(tensors: list[TensorStep]) -> Iterator[str]:
                 f"{change / mean:.1e} of |w|" if mean else "",
             )
         )
-    yield from _aligned(rows)
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        first = row[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        yield f"  {'  '.join([first, *rest])}".rstrip()
-
-
-def _table(
-    rows: list[tuple[str, str, str, Array]], estimates: list[Numeric | None] | None = None
-) -> Iterator[str]:
-    """Write a line per layer and row of the batch: name, shape, formula, numbers.
-
-    Below them stand the estimates, where there are any for all of the numbers, and at the end the
-    formulas that are too long for their column.
-    """
-    cut = []
-    name = max(len(row[0]) for row in rows)
-    shape = max(len(row[1]) for row in rows)
-    formula = min(max(len(row[2]) for row in rows), 34)
-    for i, (label, sides, said, values) in enumerate(rows):
-        start = f"  {label:{name}}  {sides:{shape}}  {_short(said, formula):{formula}}  "
-        if len(said) > formula:
-            cut.append(f"{label}: {said}")
-        for n, text in enumerate(_texts(values)):
-            yield (start if n == 0 else " " * len(start)) + text
-        estimate = estimates[i] if estimates else None
-        if estimate is not None and _written_out(values) and not np.isnan(estimate.values).any():
-            indent = " " * (len(start) - 16) + "by differences  "
-            for n, text in enumerate(_estimates(estimate)):
-                yield (indent if n == 0 else " " * len(indent)) + text
-    for line in cut:
-        yield from textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ")
-
-
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 3]}..."
-
-
-def _written_out(values: Array) -> bool:
-    return len(values) <= _ROWS and values.size <= len(values) * _NUMBERS
-
-
-def _texts(values: Array) -> Iterator[str]:
-    """Write the numbers of an array, a line per row; or what they are like if they are many."""
-    flat = values.reshape(len(values), -1)
-    if not _written_out(values):
-        low, high, size = flat.min(), flat.max(), np.abs(flat).mean()
-        yield f"{num(low)} ... {num(high)}, mean size {num(size)}"
-        return
-    for row in flat:
-        yield "  ".join(num(float(value)) for value in row)
-
-
-def _estimates(numeric: Numeric) -> Iterator[str]:
-    """Write derivatives by differences, a line per row."""
-    for row in np.ndindex(len(numeric.values)):
-        places = np.ndindex(numeric.values.shape[1:])
-        yield "  ".join(_estimate(numeric, (*row, *place)) for place in places)
-
-
-def _shape(values: Array) -> str:
-    return "x".join(map(str, values.shape))
+    yield from aligned(rows)

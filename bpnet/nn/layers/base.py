@@ -6,9 +6,10 @@ and width. Shapes that `build` passes on leave the batch out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -37,6 +38,10 @@ class Pass:
     train: bool = False
     rng: np.random.Generator | None = None
     mask: Array | None = None
+
+
+Kinds = Mapping["type[Layer]", "type[Layer]"]
+"""The kind of layer that takes another's place."""
 
 
 @dataclass
@@ -102,6 +107,18 @@ class Layer:
         """Fill the parameters' gradients from `dy` = dL/dy; return dL/dx if it is needed."""
         raise NotImplementedError
 
+    def unbuilt(self, other: Kinds = MappingProxyType({})) -> Layer:
+        """Return a layer with the same options that belongs to no network yet.
+
+        Parameters
+        ----------
+        other
+            The kind that takes a kind's place, here and in all layers within.
+        """
+        options = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        kind = other.get(type(self), type(self))
+        return kind(**{name: _unbuilt(option, other) for name, option in options.items()})
+
     def chains(self) -> Sequence[Chain]:
         """Return the chains of layers inside this one; a block that nests layers has some."""
         return ()
@@ -113,6 +130,13 @@ class Layer:
         passes the question on to the next layer (dropout, norms, reshaping).
         """
         return 1.0
+
+
+def _unbuilt(option: Any, other: Kinds) -> Any:
+    """Return an option of a layer; the layers in it, if there are any, unbuilt."""
+    if isinstance(option, Layer):
+        return option.unbuilt(other)
+    return [_unbuilt(item, other) for item in option] if isinstance(option, list) else option
 
 
 def number(value: float, scope: Scope, option: str = "") -> Array:

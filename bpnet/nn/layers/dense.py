@@ -62,8 +62,12 @@ class Dense(Layer):
         self.x = x
         y = np.dot(x, self.W.value, self.y)
         if self.b is not None:
-            np.add(y, self.b.value, y)
+            self.add_to_rows(y, self.b.value)
         return y
+
+    def add_to_rows(self, y: Array, b: Array) -> None:
+        """Add `b` to every row of `y`."""
+        np.add(y, b, y)
 
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         if not self.frozen:

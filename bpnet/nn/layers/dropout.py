@@ -49,8 +49,12 @@ class Dropout(Layer):
             raise ValueError("dropout draws while training, so the pass needs a random stream")
         if len(x) != self.rows:
             self.prepare(len(x))
+        step.rng.random(None, self.factor.dtype, self.factor)
+        return self.apply(x)
+
+    def apply(self, x: Array) -> Array:
+        """Turn what was drawn into factors, and return their product with `x`."""
         factor = self.factor
-        step.rng.random(None, factor.dtype, factor)
         np.greater_equal(factor, self.threshold, self.kept)
         np.copyto(factor, self.kept)
         np.multiply(factor, self.scale, factor)

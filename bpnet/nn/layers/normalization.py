@@ -110,7 +110,8 @@ class BatchNorm(Normalization):
         self.variance = self.scratch("variance", vector)
         self.inverse = self.scratch("inverse", vector)
         self.slope = self.scratch("slope", vector)
-        self.factor = self.scratch("factor", vector)
+        self.along = self.scratch("along", vector)
+        self.plain = self.scratch("plain", vector)
         if not self.affine:
             self.dgamma_row = self.scratch("dgamma", vector)
             self.dbeta_row = self.scratch("dbeta", vector)
@@ -119,23 +120,32 @@ class BatchNorm(Normalization):
         if len(x) != self.rows:
             self.prepare(len(x))
         self.by_batch = step.train and self.m > 1 and not self.frozen
-        matrix, centred, y = x.reshape(self.m, self.k), self.centred, self.y_matrix
+        matrix = x.reshape(self.m, self.k)
         if self.by_batch:
-            np.subtract(matrix, matrix[0], centred)
-            np.dot(self.average, centred, self.mean)
-            np.subtract(centred, self.mean, centred)
-            np.add(self.mean, matrix[0], self.mean)
-            np.multiply(centred, centred, self.product)
-            np.dot(self.average, self.product, self.variance)
+            self.centre(matrix)
             self.inverse_deviation(self.variance, self.inverse)
             self._keep_averages()
         else:
-            np.subtract(matrix, self.running_mean.value, centred)
+            np.subtract(matrix, self.running_mean.value, self.centred)
             self.inverse_deviation(self.running_variance.value, self.inverse)
-        np.multiply(centred, self._slope(), y)
-        if self.affine:
-            np.add(y, self.beta_row, y)
+        self.scale(self._slope())
         return self.y
+
+    def centre(self, matrix: Array) -> None:
+        """Take the batch's mean and variance, and the mean from the batch."""
+        centred = self.centred
+        np.subtract(matrix, matrix[0], centred)
+        np.dot(self.average, centred, self.mean)
+        np.subtract(centred, self.mean, centred)
+        np.add(self.mean, matrix[0], self.mean)
+        np.multiply(centred, centred, self.product)
+        np.dot(self.average, self.product, self.variance)
+
+    def scale(self, slope: Array) -> None:
+        """Turn what is centred into the output."""
+        np.multiply(self.centred, slope, self.y_matrix)
+        if self.affine:
+            np.add(self.y_matrix, self.beta_row, self.y_matrix)
 
     def _slope(self) -> Array:
         """Return gamma / √(variance + epsilon), (K,)."""
@@ -162,21 +172,32 @@ class BatchNorm(Normalization):
         """
         matrix, dx = dy.reshape(self.m, self.k), self.dx_matrix
         if not self.frozen:
-            np.multiply(matrix, self.centred, self.product)
-            np.dot(self.ones, self.product, self.dgamma_row)
+            self.sum_up(matrix)
             np.multiply(self.dgamma_row, self.inverse, self.dgamma_row)
-            np.dot(self.ones, matrix, self.dbeta_row)
         if not need_dx:
             return None
         if self.by_batch:
-            np.multiply(self.dgamma_row, self.over_m, self.factor)
-            np.multiply(self.factor, self.inverse, self.factor)
-            np.multiply(self.centred, self.factor, dx)
-            np.multiply(self.dbeta_row, self.over_m, self.factor)
-            np.add(dx, self.factor, dx)
-            matrix = np.subtract(matrix, dx, dx)
-        np.multiply(matrix, self._slope(), dx)
+            np.multiply(self.dgamma_row, self.over_m, self.along)
+            np.multiply(self.along, self.inverse, self.along)
+            np.multiply(self.dbeta_row, self.over_m, self.plain)
+            self.through_moments(matrix, self._slope())
+        else:
+            np.multiply(matrix, self._slope(), dx)
         return self.dx
+
+    def sum_up(self, matrix: Array) -> None:
+        """Sum dy, and its products with what is centred, over the rows."""
+        np.multiply(matrix, self.centred, self.product)
+        np.dot(self.ones, self.product, self.dgamma_row)
+        np.dot(self.ones, matrix, self.dbeta_row)
+
+    def through_moments(self, matrix: Array, slope: Array) -> None:
+        """Fill dx = slope (dy - plain - centred along), where mean and variance depend on x."""
+        dx = self.dx_matrix
+        np.multiply(self.centred, self.along, dx)
+        np.add(dx, self.plain, dx)
+        np.subtract(matrix, dx, dx)
+        np.multiply(dx, slope, dx)
 
 
 @dataclass

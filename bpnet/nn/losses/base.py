@@ -6,6 +6,7 @@ weight of row i (1 where no weights are given), S the total that the sum is divi
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -14,6 +15,8 @@ import numpy as np
 from bpnet.nn.arena import Array, Scratch
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from numpy.typing import DTypeLike
 
 TargetKind = Literal["class", "binary", "number"]
@@ -73,6 +76,14 @@ class Loss:
         self.scratch = Scratch(dtype)
         self.scale = np.zeros((), dtype)
         self.rows = -1
+
+    def twin(self) -> Self:
+        """Return the same loss, built, with buffers of its own, for another thread."""
+        other = copy.copy(self)
+        other.scratch = Scratch(self.scratch.dtype)
+        other.scale = np.zeros_like(self.scale)
+        other.rows = -1
+        return other
 
     def prepare(self, n: int) -> None:
         """Bind the buffers for `n` rows."""

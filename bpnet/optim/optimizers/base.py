@@ -15,12 +15,15 @@ from bpnet.errors import DivergedError, RunError
 from bpnet.nn.arena import Arena, Array, aligned
 from bpnet.optim.blocks import blocks, constant
 from bpnet.options import NonNegative, Range
+from bpnet.team import Team
 
 LearningRate = Annotated[
     float, Range(gt=0, le=1e6), "step size, which the schedule scales over time"
 ]
 WeightDecay = Annotated[NonNegative, "pull of weights towards 0; never of biases and norms"]
 Buffers = tuple[Array, ...]
+Block = tuple[Array, Array, Buffers, Buffers]
+"""Theta and gradient, the buffers of `update`; and decaying weights, their gradient, scratch."""
 
 
 @dataclass
@@ -67,10 +70,18 @@ class Optimizer:
         self.vectors = {name: aligned(theta.shape, dtype) for name in self.kept()}
         for vector in self.vectors.values():
             vector.fill(0)
-        pieces = list(blocks(len(theta)))
+        self._shared: tuple[int, list[list[Block]]] = (1, [self._bind_blocks(0, 1)])
+        self.rate = constant(0, dtype)
+        self.decay = constant(0, dtype)
+
+    def _bind_blocks(self, first: int, stride: int) -> list[Block]:
+        """Return every `stride`-th block from the `first`, with scratch of their own."""
+        arena = self.arena
+        theta = arena.theta[: arena.trained]
+        pieces = list(blocks(len(theta)))[first::stride]
         longest = max((piece.stop - piece.start for piece in pieces), default=0)
-        scratch = [aligned((longest,), dtype) for _ in range(self.temporaries)]
-        self._blocks = []
+        scratch = [aligned((longest,), arena.dtype) for _ in range(self.temporaries)]
+        bound: list[Block] = []
         for piece in pieces:
             length = piece.stop - piece.start
             buffers = (
@@ -80,9 +91,14 @@ class Optimizer:
             weights = theta[piece][: max(0, arena.decaying - piece.start)]
             pull = arena.grad[piece][: len(weights)]
             shrink = (weights, pull, scratch[0][: len(weights)])
-            self._blocks.append((theta[piece], arena.grad[piece], buffers, shrink))
-        self.rate = constant(0, dtype)
-        self.decay = constant(0, dtype)
+            bound.append((theta[piece], arena.grad[piece], buffers, shrink))
+        return bound
+
+    def _shares(self, size: int) -> list[list[Block]]:
+        """Return the blocks of each of `size` threads."""
+        if self._shared[0] != size:
+            self._shared = (size, [self._bind_blocks(i, size) for i in range(size)])
+        return self._shared[1]
 
     def prepare(self, lr: float) -> None:
         """Compute the numbers of step `count`, from 1."""
@@ -97,8 +113,15 @@ class Optimizer:
         np.multiply(direction, self.rate, t)
         np.subtract(theta, t, theta)
 
-    def step(self, lr: float) -> None:
+    def step(self, lr: float, team: Team | None = None) -> None:
         """Update `arena.theta` in place from `arena.grad` (which may be overwritten).
+
+        Parameters
+        ----------
+        lr
+            The learning rate.
+        team
+            Threads that share the work; every number comes out the same without them.
 
         Raises
         ------
@@ -109,27 +132,34 @@ class Optimizer:
         try:
             with np.errstate(over="raise", divide="raise", invalid="raise"):
                 self.prepare(lr)
-                if self.weight_decay:
-                    self._decay(lr)
-                for theta, g, buffers, _ in self._blocks:
-                    self.update(theta, g, buffers)
+                self._prepare_decay(lr)
+                if team is None:
+                    self._move(self._shares(1)[0])
+                else:
+                    shares = self._shares(team.size)
+                    team.run(lambda number: self._move(shares[number]))
         except FloatingPointError as error:
             raise DivergedError(
                 f"the update of step {self.count} overflows {self.arena.dtype} ({error} in "
                 f"{self.type}); lower optimizer.learning_rate or set training.clip_norm"
             ) from None
 
-    def _decay(self, lr: float) -> None:
-        """Let the weights decay, directly or through their gradients."""
-        if self.decoupled_weight_decay:
-            self.decay.fill(1 - lr * self.weight_decay)
-            for _, _, _, (weights, _, _) in self._blocks:
-                np.multiply(weights, self.decay, weights)
-        else:
-            self.decay.fill(self.weight_decay)
-            for _, _, _, (weights, pull, t) in self._blocks:
-                np.multiply(weights, self.decay, t)
-                np.add(pull, t, pull)
+    def _prepare_decay(self, lr: float) -> None:
+        if self.weight_decay:
+            decoupled = self.decoupled_weight_decay
+            self.decay.fill(1 - lr * self.weight_decay if decoupled else self.weight_decay)
+
+    def _move(self, share: list[Block]) -> None:
+        """Move some blocks, after their weights have decayed: directly, or through the gradient."""
+        if self.weight_decay:
+            for _, _, _, (weights, pull, t) in share:
+                if self.decoupled_weight_decay:
+                    np.multiply(weights, self.decay, weights)
+                else:
+                    np.multiply(weights, self.decay, t)
+                    np.add(pull, t, pull)
+        for theta, g, buffers, _ in share:
+            self.update(theta, g, buffers)
 
     def state(self) -> dict[str, Array]:
         """Return everything that changes from step to step; the arrays are not copied."""

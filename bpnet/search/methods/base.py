@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bpnet.search.space import Choices, Dimension, Point, Space
+from bpnet.search.dimensions import Choices, Dimension
+from bpnet.search.space import Point, Space
 
 TRIES = 100
 """Draws for each point wanted, before a small space counts as used up."""

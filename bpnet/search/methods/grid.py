@@ -6,8 +6,9 @@ from collections.abc import Generator
 
 from bpnet.config.searching import LIMIT, Grid
 from bpnet.errors import OptionError
+from bpnet.search.dimensions import Interval
 from bpnet.search.methods.base import Request, Result, Setting
-from bpnet.search.space import Interval, Point
+from bpnet.search.space import Point
 
 
 def check(options: Grid, setting: Setting) -> None:

@@ -15,9 +15,10 @@ import numpy as np
 
 from bpnet.config.searching import SobolPoints
 from bpnet.errors import OptionError
+from bpnet.search.dimensions import Dimension
 from bpnet.search.methods.base import Request, Result, Setting, different, value_at
 from bpnet.search.methods.directions import DIRECTIONS
-from bpnet.search.space import Dimension, Point
+from bpnet.search.space import Point
 from bpnet.streams import stream
 
 BITS = 32

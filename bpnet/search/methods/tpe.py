@@ -15,8 +15,9 @@ from typing import Any
 
 from bpnet.config.searching import Tpe
 from bpnet.errors import UsageError
+from bpnet.search.dimensions import Choices, Dimension
 from bpnet.search.methods.base import Request, Result, Setting
-from bpnet.search.space import Choices, Dimension, Point
+from bpnet.search.space import Point
 
 IDLE = 20
 """Rounds without a new point after which a small space counts as used up."""

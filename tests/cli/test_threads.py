@@ -1,0 +1,107 @@
+"""Threads that share the steps of a wide network, as users meet them."""
+
+import json
+import os
+
+import pytest
+
+from bpnet.cli.threads import TOGETHER
+from bpnet.nn.layers import LAYERS
+from bpnet.nn.network import Network
+from bpnet.runs import checkpoint, tensors
+
+WIDE = """\
+threads: 2
+data: {train: builtin:iris, target: species, validation: 0.2, test: 0.1}
+model:
+  layers:
+    - {type: dense, units: 420}
+    - relu
+    - {type: dropout, rate: 0.2}
+    - {type: dense, units: 420}
+    - relu
+    - {type: dense, units: auto}
+loss: cross_entropy
+optimizer: {type: adam, learning_rate: 1e-3}
+training: {epochs: 3, batch_size: 48}
+checkpoint: {pause: 0s, keep: 10}
+"""
+FREE = dict.fromkeys(["OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"], "")
+
+pytestmark = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2, reason="needs two cores, as resuming never exceeds them"
+)
+
+
+@pytest.fixture
+def run(bpnet, config, tmp_path):
+    bpnet("train", config(WIDE), "--run-dir", "run", "-q", env=FREE)
+    return tmp_path / "run"
+
+
+def facts(directory):
+    return json.loads((directory / "run.json").read_text())
+
+
+def ends(directory):
+    file = checkpoint.read(checkpoint.newest(directory))
+    return {name: array.tobytes() for name, array in file.arrays.items()}
+
+
+def test_a_run_that_two_threads_share_is_resumed_and_reproduced_to_the_byte(bpnet, run, tmp_path):
+    assert (facts(run)["threads"], facts(run)["team"]) == (2, 2)
+    bpnet("train", "c.yaml", "--run-dir", "short", "-q", "training.epochs=1", env=FREE)
+    done = bpnet("train", "--resume", "short", "training.epochs=3", env=FREE)
+    assert "bit-exact" not in done.err
+    assert ends(tmp_path / "short") == ends(run)
+    bpnet("reproduce", run, env=FREE)
+    bpnet("train", "c.yaml", "--run-dir", "again", "-q", env=FREE)
+    assert ends(tmp_path / "again") == ends(run)
+
+
+def test_one_thread_gives_other_last_bits_which_is_said(bpnet, run, tmp_path):
+    bpnet("train", "c.yaml", "threads=1", "--run-dir", "one", "-q", env=FREE)
+    assert facts(tmp_path / "one")["team"] == 1
+    assert ends(tmp_path / "one") != ends(run)
+    done = bpnet("train", "--resume", run, "training.epochs=4", "threads=1", env=FREE)
+    assert "not bit-exact from here on: threads 2 -> 1, team 2 -> 1" in done.err
+
+
+def test_a_divergence_of_shared_steps_is_replayed_to_the_last_bit(bpnet, config, tmp_path):
+    config(WIDE)
+    bpnet(
+        *("train", "c.yaml", "--run-dir", "wild", "optimizer.type=sgd"),
+        *("optimizer.learning_rate=1e4", "training.epochs=30"),
+        env=FREE,
+        code=4,
+    )
+    file = tensors.read(tmp_path / "wild/diverged.safetensors", "divergence")
+    assert file.facts["shards"] == 2
+    replayed = bpnet("replay", "wild", "--json", env=FREE).json()
+    assert replayed["changed"] == []
+    assert replayed["differences"] == []
+
+
+def test_what_the_user_set_for_all_programs_is_left_alone(bpnet, config, tmp_path):
+    config(WIDE.replace("threads: 2\n", ""))
+    one = {**FREE, "OPENBLAS_NUM_THREADS": "1"}
+    bpnet("train", "c.yaml", "--run-dir", "run", "-q", "training.epochs=1", env=one)
+    assert (facts(tmp_path / "run")["threads"], facts(tmp_path / "run")["team"]) == (1, 1)
+
+
+def test_layers_that_look_at_the_whole_batch_leave_threads_to_the_products(bpnet, config, tmp_path):
+    config(WIDE.replace("    - {type: dropout, rate: 0.2}\n", "    - batch_norm\n"))
+    bpnet("train", "c.yaml", "--run-dir", "run", "-q", "training.epochs=1", env=FREE)
+    assert (facts(tmp_path / "run")["threads"], facts(tmp_path / "run")["team"]) == (2, 1)
+
+
+def test_the_layers_named_so_are_those_with_running_statistics():
+    found = []
+    for name, layer in LAYERS.items():
+        try:
+            network = Network([layer()], (3,))
+        except TypeError:  # it has options that must be given: dense, residual
+            continue
+        if network.arena.states:
+            found.append(name)
+    assert tuple(found) == TOGETHER
