@@ -32,20 +32,32 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="a subject, a round")
     given = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    rows = []
+    rows, sentences = [], []
     for axis, networks in AXES.items():
+        lead: dict[str, float] = {}
         for network in networks:
             sides = subjects(network, given.peers, cores, given.seconds, ("bpnet", "pytorch"))
             best = best_by_side(in_turns(sides, given.rounds, say=print))
             ours, theirs = best["bpnet"], best.get("pytorch")
-            rows.append(
-                [
-                    *(axis, network, Spread.of(ours).show()),
-                    *([ratios(ours, theirs).show()] if theirs else [""]),
-                ]
-            )
-            axis = ""
+            name = axis if network == networks[0] else ""
+            row = [name, network, Spread.of(ours).show(), ""]
+            if theirs:
+                lead[network] = ratios(ours, theirs).middle
+                row[-1] = ratios(ours, theirs).show()
+            rows.append(row)
+        if lead:
+            sentences.append(crossing(axis, lead))
     print(table(("varied", "network x batch", "us a step", "PyTorch takes, times"), rows))
+    print("", *sentences, sep="\n")
+
+
+def crossing(axis: str, lead: dict[str, float]) -> str:
+    """Say from where on PyTorch is faster along an axis, if it is anywhere."""
+    slower = [network for network, ratio in lead.items() if ratio < 1]
+    if not slower:
+        least = min(lead, key=lambda network: lead[network])
+        return f"- {axis}: bpnet is faster at all sizes, least at {least}, {lead[least]:.2f} times"
+    return f"- {axis}: PyTorch is faster at {', '.join(slower)}"
 
 
 if __name__ == "__main__":

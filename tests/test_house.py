@@ -38,7 +38,7 @@ DOORS = {
     "yaml": {"config/parse.py"},
     "safetensors": set(),
     "wandb": {"trackers/wandb.py"},
-    "numba": {"compiled/kernels.py"},
+    "numba": {"compiled/loops.py"},
     "onnx": {"exporting/graph.py"},
     "onnxruntime": {"exporting/comparison.py"},
     "numpy": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpnet.compiled import kernels
+from bpnet.compiled import layer_loops as loops
 from bpnet.nn.arena import Array
 from bpnet.nn.layers.activations import LeakyRelu, Relu, Sigmoid, Tanh
 from bpnet.nn.layers.base import Layer, Pass
@@ -15,7 +15,7 @@ class CompiledDense(Dense):
     """A dense layer whose bias is added without NumPy's detour over a buffer."""
 
     def add_to_rows(self, y: Array, b: Array) -> None:
-        kernels.add_to_rows(y, b)
+        loops.add_to_rows(y, b)
 
 
 class CompiledRelu(Relu):
@@ -23,7 +23,7 @@ class CompiledRelu(Relu):
 
     def forward(self, x: Array, step: Pass) -> Array:
         y = self.output_for(x)
-        kernels.relu(x, y, self.factor, self.zero[()])
+        loops.relu(x, y, self.factor, self.zero[()])
         return y
 
 
@@ -32,7 +32,7 @@ class CompiledLeakyRelu(LeakyRelu):
 
     def forward(self, x: Array, step: Pass) -> Array:
         y = self.output_for(x)
-        kernels.relu(x, y, self.factor, self.low[()])
+        loops.relu(x, y, self.factor, self.low[()])
         return y
 
 
@@ -42,7 +42,7 @@ class CompiledTanh(Tanh):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         if not need_dx:
             return None
-        kernels.tanh_backward(self.y, dy, self.dx)
+        loops.tanh_backward(self.y, dy, self.dx)
         return self.dx
 
 
@@ -52,7 +52,7 @@ class CompiledSigmoid(Sigmoid):
     def backward(self, dy: Array, *, need_dx: bool = True) -> Array | None:
         if not need_dx:
             return None
-        kernels.sigmoid_backward(self.y, dy, self.dx)
+        loops.sigmoid_backward(self.y, dy, self.dx)
         return self.dx
 
 
@@ -60,7 +60,7 @@ class CompiledDropout(Dropout):
     """Dropout in one pass after NumPy has drawn, so the same numbers are dropped."""
 
     def apply(self, x: Array) -> Array:
-        kernels.dropout(x, self.factor, self.threshold[()], self.scale[()], self.y)
+        loops.dropout(x, self.factor, self.threshold[()], self.scale[()], self.y)
         return self.y
 
 
@@ -73,7 +73,7 @@ class CompiledLayerNorm(LayerNorm):
         if len(x) != self.rows:
             self.prepare(len(x))
         matrix = x.reshape(self.m, self.k)
-        kernels.layer_norm(
+        loops.layer_norm(
             *(matrix, self.gamma_row, self.beta_row, self.eps[()]),
             *(self.normal, self.inverse, self.y_matrix),
         )
@@ -84,10 +84,10 @@ class CompiledLayerNorm(LayerNorm):
             return super().backward(dy, need_dx=need_dx)
         matrix = dy.reshape(self.m, self.k)
         if not self.frozen:
-            kernels.sums_over_rows(matrix, self.normal, self.dgamma_row, self.dbeta_row)
+            loops.sums_over_rows(matrix, self.normal, self.dgamma_row, self.dbeta_row)
         if not need_dx:
             return None
-        kernels.layer_norm_dx(matrix, self.gamma_row, self.normal, self.inverse, self.dx_matrix)
+        loops.layer_norm_dx(matrix, self.gamma_row, self.normal, self.inverse, self.dx_matrix)
         return self.dx
 
 
@@ -95,19 +95,19 @@ class CompiledBatchNorm(BatchNorm):
     """A normalization of columns in three passes forward and two backward."""
 
     def centre(self, matrix: Array) -> None:
-        kernels.batch_moments(matrix, self.centred, self.mean, self.variance)
+        loops.batch_moments(matrix, self.centred, self.mean, self.variance)
 
     def scale(self, slope: Array) -> None:
         if self.affine:
-            kernels.scale_columns(self.centred, slope, self.beta_row, self.y_matrix)
+            loops.scale_columns(self.centred, slope, self.beta_row, self.y_matrix)
         else:
             super().scale(slope)
 
     def sum_up(self, matrix: Array) -> None:
-        kernels.sums_over_rows(matrix, self.centred, self.dgamma_row, self.dbeta_row)
+        loops.sums_over_rows(matrix, self.centred, self.dgamma_row, self.dbeta_row)
 
     def through_moments(self, matrix: Array, slope: Array) -> None:
-        kernels.batch_norm_dx(matrix, self.centred, self.along, self.plain, slope, self.dx_matrix)
+        loops.batch_norm_dx(matrix, self.centred, self.along, self.plain, slope, self.dx_matrix)
 
 
 COMPILED: dict[type[Layer], type[Layer]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpnet.compiled import kernels
+from bpnet.compiled import loss_loops as loops
 from bpnet.nn.arena import Array
 from bpnet.nn.losses import Loss
 from bpnet.nn.losses.cross_entropy import CrossEntropy
@@ -30,13 +30,13 @@ class CompiledCrossEntropy(CrossEntropy):
         self.right = target
         mean = 1 / (float(self.rows) if total is None else total)
         self.scale.fill(mean)
-        value: float = kernels.cross_entropy(z, target, self.p, self.sums)
+        value: float = loops.cross_entropy(z, target, self.p, self.sums)
         return mean * value
 
     def backward(self) -> Array:
         if not self.plain:
             return super().backward()
-        kernels.cross_entropy_backward(self.p, self.sums, self.right, self.scale[()], self.dz)
+        loops.cross_entropy_backward(self.p, self.sums, self.right, self.scale[()], self.dz)
         return self.dz
 
 

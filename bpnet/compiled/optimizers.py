@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpnet.compiled import kernels
+from bpnet.compiled import optimizer_loops as loops
 from bpnet.nn.arena import Array
 from bpnet.optim.optimizers.adam import Adam, AdamW, AmsGrad, NAdam
 from bpnet.optim.optimizers.adaptive import Adagrad, RmsProp
@@ -20,7 +20,7 @@ class CompiledSgd(Sgd):
     """Plain descent."""
 
     def update(self, theta: Array, g: Array, buffers: Buffers) -> None:
-        _check(kernels.sgd(theta, g, self.rate[()]))
+        _check(loops.sgd(theta, g, self.rate[()]))
 
 
 class CompiledMomentum(Momentum):
@@ -31,7 +31,7 @@ class CompiledMomentum(Momentum):
             super().update(theta, g, buffers)
         else:
             v, _ = buffers
-            _check(kernels.momentum(theta, g, v, self.inertia[()], self.rate[()]))
+            _check(loops.momentum(theta, g, v, self.inertia[()], self.rate[()]))
 
 
 class CompiledNesterov(Nesterov):
@@ -39,7 +39,7 @@ class CompiledNesterov(Nesterov):
 
     def update(self, theta: Array, g: Array, buffers: Buffers) -> None:
         v, _ = buffers
-        _check(kernels.nesterov(theta, g, v, self.inertia[()], self.rate[()]))
+        _check(loops.nesterov(theta, g, v, self.inertia[()], self.rate[()]))
 
 
 class CompiledAdagrad(Adagrad):
@@ -47,7 +47,7 @@ class CompiledAdagrad(Adagrad):
 
     def update(self, theta: Array, g: Array, buffers: Buffers) -> None:
         s, _ = buffers
-        _check(kernels.adagrad(theta, g, s, self.floor[()], self.rate[()]))
+        _check(loops.adagrad(theta, g, s, self.floor[()], self.rate[()]))
 
 
 class CompiledRmsProp(RmsProp):
@@ -58,7 +58,7 @@ class CompiledRmsProp(RmsProp):
             super().update(theta, g, buffers)
         else:
             s, _ = buffers
-            _check(kernels.rmsprop(theta, g, s, self.keep[()], self.floor[()], self.rate[()]))
+            _check(loops.rmsprop(theta, g, s, self.keep[()], self.floor[()], self.rate[()]))
 
 
 class _CompiledAdam(Adam):
@@ -67,7 +67,7 @@ class _CompiledAdam(Adam):
     def update(self, theta: Array, g: Array, buffers: Buffers) -> None:
         m, v, _ = buffers
         kept = (self.keep_m[()], self.keep_v[()])
-        _check(kernels.adam(theta, g, m, v, *kept, self.floor[()], self.rate[()]))
+        _check(loops.adam(theta, g, m, v, *kept, self.floor[()], self.rate[()]))
 
 
 class CompiledAdam(_CompiledAdam):
@@ -84,7 +84,7 @@ class CompiledAmsGrad(AmsGrad):
     def update(self, theta: Array, g: Array, buffers: Buffers) -> None:
         m, v, largest, _ = buffers
         kept = (self.keep_m[()], self.keep_v[()])
-        _check(kernels.amsgrad(theta, g, m, v, largest, *kept, self.floor[()], self.rate[()]))
+        _check(loops.amsgrad(theta, g, m, v, largest, *kept, self.floor[()], self.rate[()]))
 
 
 class CompiledNAdam(NAdam):
@@ -93,7 +93,7 @@ class CompiledNAdam(NAdam):
     def update(self, theta: Array, g: Array, buffers: Buffers) -> None:
         m, v, *_ = buffers
         kept = (self.keep_m[()], self.keep_v[()], self.ratio[()])
-        _check(kernels.nadam(theta, g, m, v, *kept, self.floor[()], self.rate[()]))
+        _check(loops.nadam(theta, g, m, v, *kept, self.floor[()], self.rate[()]))
 
 
 COMPILED: dict[type[Optimizer], type[Optimizer]] = {
