@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,16 +25,28 @@ WITHOUT_PEERS = ("overhead", "layers", "search")
 PACKAGES = ("numpy", "numba", "torch", "jax", "optax", "scikit-learn", "keras", "pandas", "polars")
 
 
+def rounds(text: str) -> int:
+    """Return a number of rounds, at least one."""
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ALL))
     parser.add_argument("--peers", default=sys.executable, help="the Python that has the peers")
-    parser.add_argument("--rounds", type=int, help="how often each subject runs")
+    parser.add_argument("--rounds", type=rounds, help="how often each subject runs")
     parser.add_argument("-o", "--output", type=Path, help="the page; by default it is printed")
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(ALL))
     if unknown:
         parser.error(f"no benchmark is named {', '.join(unknown)}; there are {', '.join(ALL)}")
+    if shutil.which(given.peers) is None:
+        parser.error(f"--peers {given.peers}: no such program")
+    if given.output and (given.output.is_dir() or not given.output.parent.is_dir()):
+        parser.error(f"-o {given.output}: expected a file in a folder that is there")
     page = [
         "# Measured",
         f"{machine()}. bpnet with {versions(sys.executable, PACKAGES[:2])}; peers: "
@@ -50,8 +63,10 @@ def main() -> None:
             command += ["--peers", given.peers]
         if given.rounds and name != "layers":
             command += ["--rounds", str(given.rounds)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         text = done.stdout.strip()
+        if done.returncode:
+            text += f"\n\n{name} failed with exit code {done.returncode}."
         page += [f"## {name}", f"```\n{text}\n```" if name in ("layers", "search") else text]
     text = "\n\n".join(page) + "\n"
     if given.output:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from bpnet.cli import run
-
+    try:
+        from bpnet.cli import run
+    except KeyboardInterrupt:  # so early that nobody is there yet who would answer it
+        print("bpnet: error: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
     raise SystemExit(run())
 
 

@@ -119,20 +119,13 @@ def assemble(config: Config, data: Prepared, steps: Steps) -> TrainingState:
     )
 
 
-ENOUGH = 1 << 23
-"""Multiplications in the matrix products of a forward pass from which it pays to share a step."""
-
-LEAST = 16
-"""Rows of a batch for each thread: products of fewer rows are less efficient."""
-
-
 def worth_sharing(network: Network, batch_size: int) -> bool:
     """Say whether the threads of this process's team should share a step.
 
     Examples must not depend on each other, as they do by running statistics.
     """
     arena, size = network.arena, team.size()
-    enough = batch_size >= LEAST * size and batch_size * arena.decaying >= ENOUGH
+    enough = batch_size >= team.LEAST * size and batch_size * len(arena.theta) >= team.ENOUGH
     return size > 1 and not arena.states and enough
 
 
@@ -167,6 +160,8 @@ def build_network(
         output_size=target.outputs,
         freeze=config.model.freeze,
     )
+    for layer, built in zip(config.model.layers, layers, strict=True):
+        layer.take_names(built)
     if network.out_shape != (target.outputs,):
         last = len(config.model.layers) - 1
         units = ("units",) if hasattr(config.model.layers[last], "units") else ()

@@ -66,7 +66,7 @@ class Experiment:
 
     def memory(self) -> Memory:
         """Say how much memory the training needs, from the process as it stands before it."""
-        return foresee(self.state, self.data.datasets)
+        return foresee(self.state, self.data.datasets, compiled=self.config.compute == "numba")
 
 
 def build(document: Document, data_for: DataFor | None = None) -> Experiment:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bpnet.data.dataset import Dataset
+from bpnet.nn.arena import Scratch
+from bpnet.nn.layers.base import Layer
 from bpnet.nn.network import EVALUATED, Network
 from bpnet.training.state import TrainingState
 
 PACKED = 4 << 20
 """Bytes into which one thread of OpenBLAS copies parts of wide matrices, about."""
+
+COMPILED = 60 << 20
+"""Bytes that numba takes for the loops of a training, about, once it has them on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,9 @@ class Memory:
     process: int | None
 
 
-def foresee(state: TrainingState, datasets: Mapping[str, Dataset]) -> Memory:
+def foresee(
+    state: TrainingState, datasets: Mapping[str, Dataset], *, compiled: bool = False
+) -> Memory:
     """Tell the memory of a training that is built but has taken no step.
 
     Data, parameters, gradients and moments are there already. To come are the layers' buffers,
@@ -45,6 +52,8 @@ def foresee(state: TrainingState, datasets: Mapping[str, Dataset]) -> Memory:
         The training.
     datasets
         Its data, by part.
+    compiled
+        Whether numba will load compiled loops.
     """
     arena, batches = state.network.arena, state.batches
     arrays = [arena.theta, arena.grad, arena.state, *state.optimizer.state().values()]
@@ -69,7 +78,9 @@ def foresee(state: TrainingState, datasets: Mapping[str, Dataset]) -> Memory:
         coming += arena.grad.nbytes
     coming += shards * min(PACKED, arena.theta.nbytes // 4)
     now = _resident()
-    process = None if now is None else max(now + int(coming), _peak())
+    if now is None:
+        return Memory(present + int(coming), None)
+    process = max(now + int(coming) + (COMPILED if compiled else 0), _peak())
     return Memory(present + int(coming), process)
 
 
@@ -79,7 +90,27 @@ def _buffers(network: Network) -> tuple[float, float]:
     for _, layer, _ in network.walk():
         layer.prepare(rows)
     back = arena.scratch_bytes("dx")
-    return (arena.scratch_bytes() - back) / rows, back / rows
+    trained = [name for name, param in arena.params.items() if not param.frozen]
+    # What is never written to takes no memory, although it is there.
+    idle = sum(_back_through(layer) for layer in _lowest(network.layers, "", trained))
+    return (arena.scratch_bytes() - back) / rows, (back - idle) / rows
+
+
+def _lowest(layers: Sequence[Layer], prefix: str, trained: Sequence[str]) -> Iterator[Layer]:
+    """Yield the layers through which no gradient goes on: there is nothing to train below them."""
+    for layer in layers:
+        name = f"{prefix}{layer.name}."
+        yield layer
+        for inner in layer.chains():
+            yield from _lowest(inner.layers, name, trained)
+        if any(each.startswith(name) for each in trained):
+            return
+
+
+def _back_through(layer: Layer) -> int:
+    """Return the bytes of the buffer in which a layer keeps dL/dx, if it has one."""
+    scratch: Scratch | None = getattr(layer, "scratch", None)
+    return 0 if scratch is None else scratch.bytes_of("dx")
 
 
 def _scoring(state: TrainingState) -> float:
@@ -87,8 +118,9 @@ def _scoring(state: TrainingState) -> float:
     loss, rows = state.loss.twin(), 64
     loss.prepare(rows)
     outputs = state.target.outputs
-    # The network's output, what it means, and that in the target's own units in float64.
-    return loss.scratch.nbytes / rows + outputs * (2 * state.network.arena.dtype.itemsize + 8)
+    # Half of the loss's buffers are for the way back. To them come the network's output and what
+    # it means.
+    return loss.scratch.nbytes / rows / 2 + 2 * outputs * state.network.arena.dtype.itemsize
 
 
 def _resident() -> int | None:

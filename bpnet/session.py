@@ -97,6 +97,7 @@ def begin(
             "command": provenance.command_line(),
             "seed": experiment.config.seed,
             **provenance.environment(),
+            "shards": experiment.state.batches.shards,
             "git_commit": provenance.git_commit(experiment.folder),
             "data": experiment.data.sources,
             "parameters": experiment.state.network.arena.size,

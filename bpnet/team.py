@@ -17,6 +17,15 @@ from collections.abc import Callable
 VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 """Where the libraries behind NumPy look, once, when it is imported."""
 
+ENOUGH = 1 << 23
+"""Multiplications in the matrix products of a forward pass from which it pays to share a step.
+
+Below that it takes hardly more time than waking threads.
+"""
+
+LEAST = 16
+"""Rows of a batch for each thread: products of fewer rows are less efficient."""
+
 Work = Callable[[int], object]
 
 
@@ -25,7 +34,11 @@ class Team:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._members = [_Member(number) for number in range(1, size)]
+        self._gather()
+
+    def _gather(self) -> None:
+        self._process = os.getpid()
+        self._members = [_Member(number) for number in range(1, self.size)]
         self._busy = threading.Lock()
 
     def run(self, work: Work) -> None:
@@ -39,6 +52,8 @@ class Team:
         BaseException
             The first error of a piece, in their order, after all are over.
         """
+        if self._process != os.getpid():  # a forked process has none of its parent's threads
+            self._gather()
         if not self._busy.acquire(blocking=False):
             for number in range(self.size):
                 work(number)
@@ -79,12 +94,12 @@ class _Member:
         self._go.release()
 
     def finish(self) -> BaseException | None:
-        """Wait until the work is over, whatever the keyboard says; return its error."""
+        """Wait until the work is over, whatever a signal's handler raises; return its error."""
         interrupted: BaseException | None = None
         while not self._idle:
             try:
                 self._over.acquire()
-            except KeyboardInterrupt as error:
+            except BaseException as error:
                 interrupted = error
         found, self._error = self._error, None
         return found or interrupted
@@ -105,11 +120,13 @@ class _Member:
 
 _size = 1
 _teams: dict[int, Team] = {}
-os.register_at_fork(after_in_child=_teams.clear)  # a child has none of its parent's threads
 
 
 def use(threads: int, *, as_team: bool) -> None:
-    """Say with how many threads this process computes, before NumPy is imported.
+    """Say with how many threads this process computes, at best before NumPy is imported.
+
+    Afterwards the library's threads stay what they are, and only where that is one, as other
+    programs arrange it for their workers, there can be a team.
 
     Parameters
     ----------
@@ -119,8 +136,10 @@ def use(threads: int, *, as_team: bool) -> None:
         Whether they are a team's, or those of the library for matrix products.
     """
     global _size
-    assert "numpy" not in sys.modules
-    os.environ.update(dict.fromkeys(VARIABLES, str(1 if as_team else threads)))
+    if "numpy" not in sys.modules:
+        os.environ.update(dict.fromkeys(VARIABLES, str(1 if as_team else threads)))
+    elif not as_team or "1" not in (os.environ.get(name) for name in VARIABLES):
+        return
     _size = threads if as_team else 1
 
 

@@ -88,6 +88,32 @@ except KeyboardInterrupt:
     assert done.stdout == "interrupted [1]\n"
 
 
+def test_an_alarm_waits_for_everybody_and_then_arrives():
+    code = """
+import signal, time
+from bpnet.team import Team
+def ring(*_):
+    raise TimeoutError
+signal.signal(signal.SIGALRM, ring)
+two, over = Team(2), []
+def work(number):
+    if number:
+        time.sleep(0.3)
+        over.append(number)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+try:
+    two.run(work)
+except TimeoutError:
+    print("rang", over)
+two.run(work)
+print(over)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "rang [1]\n[1, 1]\n"
+
+
 def test_there_is_one_team_of_a_size_and_none_of_one_thread():
     assert team(1) is None
     assert team(3) is team(3)
@@ -100,12 +126,14 @@ def test_a_forked_process_has_a_team_of_its_own():
 import os
 from bpnet.team import team
 seen = []
-team(2).run(seen.append)
+parents = team(2)
+parents.run(seen.append)
 child = os.fork()
 if child == 0:
     mine = []
+    parents.run(mine.append)
     team(2).run(mine.append)
-    os._exit(0 if sorted(mine) == [0, 1] else 1)
+    os._exit(0 if sorted(mine) == [0, 0, 1, 1] else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sorted(seen))
 """
     done = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from bpnet.errors import RunError, UsageError
-from bpnet.runs import durable
 
 
 def refuse_other_file(option: str, path: Path, beginning: str, what: str) -> None:
@@ -31,6 +30,8 @@ def refuse_other_file(option: str, path: Path, beginning: str, what: str) -> Non
     RefusedError
         If the operating system refuses to read it.
     """
+    from bpnet.runs import durable
+
     if not path.parent.is_dir():
         raise UsageError(f"{option}: there is no folder {path.parent}")
     if path.is_dir():

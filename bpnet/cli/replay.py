@@ -13,7 +13,6 @@ import typer
 from bpnet.cli import threads
 from bpnet.cli.console import Console
 from bpnet.errors import CheckFailedError
-from bpnet.runs.rundir import DIVERGED
 
 if TYPE_CHECKING:
     from bpnet.replaying import Replay
@@ -79,6 +78,8 @@ def _environment(run: Path) -> dict[str, Any]:
 
     The file gets checked once NumPy is there, which must not be imported before this is known.
     """
+    from bpnet.runs.rundir import DIVERGED
+
     path = run / DIVERGED if run.is_dir() else run
     try:
         if not path.is_file():

@@ -10,7 +10,6 @@ import typer
 from bpnet.cli import threads
 from bpnet.cli.console import Console
 from bpnet.errors import BpnetError, UsageError
-from bpnet.runs.rundir import REPORT
 
 if TYPE_CHECKING:
     from bpnet.cli.signals import Signals
@@ -47,6 +46,8 @@ def report(
     One run, or a search: report.html and plots/ in its directory. Several runs: one page that
     compares them.
     """
+    from bpnet.runs import rundir
+
     if split is not None and split not in get_args(Split):
         raise UsageError(f"--split: expected train, val or test, received '{split}'")
     if len(runs) > 1:
@@ -57,10 +58,9 @@ def report(
     if output is not None:
         raise UsageError(
             f"--output is for the page of several runs; the report of one goes to "
-            f"{runs[0] / REPORT}"
+            f"{runs[0] / rundir.REPORT}"
         )
     from bpnet.collection.searches import is_search
-    from bpnet.runs import rundir
 
     if is_search(runs[0]):
         if split is not None:
@@ -132,6 +132,8 @@ def draw_if_due(session: Session, console: Console, signals: Signals) -> None:
 
     Nothing that fails here makes the training a failure: the run is complete without it.
     """
+    from bpnet.runs.rundir import REPORT
+
     wanted = session.experiment.config.report
     long = session.experiment.state.elapsed > LONG
     there = (session.directory / REPORT).exists()  # of the training so far: not true any more

@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bpnet import team
 
 if TYPE_CHECKING:
     from bpnet.config.document import Document
-
-ENOUGH = 1 << 23
-"""Multiplications in the largest matrix product of a step from which threads pay.
-
-Below it a step takes hardly more time than waking threads.
-"""
 
 TOGETHER = ("batch_norm",)
 """Layers through which the rows of a batch depend on each other, so that threads can't share it."""
@@ -25,28 +20,29 @@ TOGETHER = ("batch_norm",)
 def choose(document: Document | None = None, *, like: Mapping[str, Any] | None = None) -> None:
     """Set the threads that a config asks for; ``auto``: one, or all cores for wide networks.
 
-    What the user has set in the environment wins over ``auto``. Without a config there is
-    nothing large to compute, so one thread. With the facts of a run (`like`), ``auto`` is what it
-    was there, as the last bit of a sum depends on it. Several threads are a team's (`bpnet.team`)
-    where the layers allow it, else those of the library for matrix products.
+    With the facts of a run (`like`), ``auto`` is what it was there, as the last bit of a sum
+    depends on it. Else what the user has set in the environment wins over ``auto``. Without a
+    config there is nothing large to compute, so one thread. Several threads are a team's
+    (`bpnet.team`) where layers and batches allow it, else those of the library for matrix products.
     """
     if "numpy" in sys.modules:
         return
     asked = None if document is None else document.peek("threads", default="auto")
     before = None if like is None else like.get("threads")
     if document is not None:
-        as_team = not _is_together(document)
+        most = 1 if _is_together(document) else _batch(document) // team.LEAST
     else:
-        as_team = like is not None and like.get("team", 1) != 1
+        most = 1 if like is None else like.get("team", 1)
     if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
-        team.use(asked, as_team=as_team)
+        count = asked
+    elif isinstance(before, int) and 0 < before <= _cores():
+        count = before
     elif any(os.environ.get(name) for name in team.VARIABLES):
         return
-    elif isinstance(before, int) and 0 < before <= _cores():
-        team.use(before, as_team=as_team)
     else:
-        wide = document is not None and _largest_product(document) >= ENOUGH
-        team.use(_cores() if wide else 1, as_team=as_team)
+        wide = document is not None and _multiplications(document) >= team.ENOUGH
+        count = _cores() if wide else 1
+    team.use(min(count, most) if most > 1 else count, as_team=most > 1)
 
 
 def _is_together(document: Document) -> bool:
@@ -69,13 +65,17 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _largest_product(document: Document) -> int:
-    """Estimate rows x inputs x outputs of the widest layer; the config is not checked yet."""
+def _batch(document: Document) -> int:
+    """Return the rows of a batch; the config is not checked yet, and its data not read."""
     batch = document.peek("training", "batch_size", default=32)
-    if isinstance(batch, bool) or not isinstance(batch, int):
-        batch = 1024
-    widest = max(_units(document.peek("model", "layers", default=[])), default=0)
-    return batch * widest * widest
+    return 1024 if isinstance(batch, bool) or not isinstance(batch, int) else batch
+
+
+def _multiplications(document: Document) -> int:
+    """Estimate those of a forward pass; what the layers get from the data isn't known yet."""
+    units = list(_units(document.peek("model", "layers", default=[])))
+    between = sum(a * b for a, b in pairwise(units))
+    return _batch(document) * max(between, max(units, default=0) ** 2)
 
 
 def _units(value: Any) -> Iterator[int]:

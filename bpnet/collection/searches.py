@@ -153,7 +153,7 @@ def read_search(directory: Path) -> Search:
         told = rundir.parse_json(durable.read(path, limit=_LARGEST), path)
         try:
             _take(found, told)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise RunError(f"{path}: damaged, or written by something else") from error
         complete = told.get("complete") is True
     else:

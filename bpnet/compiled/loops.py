@@ -21,7 +21,11 @@ _Loop = TypeVar("_Loop", bound=Callable[..., Any])
 def compiled(loop: _Loop) -> _Loop:
     """Compile a loop at its first call for each type, and keep it on the disk for the next start.
 
-    It lets go of the interpreter's lock, so that a team's threads run side by side.
+    It lets go of the interpreter's lock, so that a team's threads run side by side. Where numba
+    finds no folder that it may write to, every start compiles anew.
     """
     options = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract"}}
-    return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]
+    try:
+        return numba.njit(cache=True, **options)(loop)  # type: ignore[no-any-return]
+    except RuntimeError:
+        return numba.njit(**options)(loop)  # type: ignore[no-any-return]

@@ -28,7 +28,8 @@ class CompiledCrossEntropy(CrossEntropy):
         if len(z) != self.rows:
             self.prepare(len(z))
         self.right = target
-        mean = 1 / (float(self.rows) if total is None else total)
+        total = float(self.rows) if total is None else total
+        mean = 1 / total if total else 0.0
         self.scale.fill(mean)
         value: float = loops.cross_entropy(z, target, self.p, self.sums)
         return mean * value

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import compress, product
 
 import numpy as np
 
@@ -37,8 +38,14 @@ from bpnet.nn.arena import Array
 _NANS = frozenset({"nan", "-nan", "+nan"})
 NO_NUMBER = frozenset({text.lower() for text in MISSING} | _NANS | {"none", "-", "--", "."})
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_FIRST = set("+-.0123456789").union(*((t[:1], t[:1].upper()) for t in NO_NUMBER)) - {""}
-"""The first character of what is a number, or no text among numbers."""
+_FIRST = "+-.0123456789"
+"""The first character of what is a number."""
+_NO_NUMBER_FORMS = {
+    "".join(form)
+    for text in NO_NUMBER - {""}
+    for form in product(*(dict.fromkeys([c, c.upper()]) for c in text))
+}
+"""No numbers, in capitals and small letters."""
 
 NUMBER_BYTES = b"0123456789+-.eE \t"
 
@@ -238,7 +245,7 @@ class ColumnCells:
         number[[i for i, value in likely.items() if value is not None and value == value]] = True
         counts = np.bincount(codes[codes >= 0], minlength=len(levels))
         numbers, texts = int(counts[number].sum()), int(counts[text].sum())
-        like_numbers = all(_hint(levels[i]) for i in np.flatnonzero(text).tolist())
+        like_numbers = all(_hint(level) for level in compress(levels, text))
         if texts and (numbers > texts or like_numbers):
             row = int(np.argmax(np.isin(codes, np.flatnonzero(text))))
             raise self._mixed(levels[int(codes[row])], int(lines[row]), numbers, texts)
@@ -273,16 +280,24 @@ def number_columns(matrix: Array, names: Sequence[str]) -> dict[str, Column]:
     return {name: Column(name, "number", matrix[:, i]) for i, name in enumerate(names)}
 
 
-def _numbers(cells: Sequence[str]) -> tuple[Array, list[int]]:
-    """Parse the cells of a number column; return their values and which are no numbers."""
+def plain_numbers(cells: Sequence[str]) -> Array | None:
+    """Return the numbers that cells hold, float64, if each is a finite one; else None."""
     try:
         # One look at all characters, then Python's float, whose grammar over these is ours.
         if not "".join(cells).encode().translate(None, NUMBER_BYTES):
             values = np.fromiter(map(float, cells), np.float64, len(cells))
             if np.isfinite(values).all():
-                return values, []
+                return values
     except ValueError:
         pass
+    return None
+
+
+def _numbers(cells: Sequence[str]) -> tuple[Array, list[int]]:
+    """Parse the cells of a number column; return their values and which are no numbers."""
+    values = plain_numbers(cells)
+    if values is not None:
+        return values, []
     found = [number_in(cell) for cell in cells]
     odd = [i for i, value in enumerate(found) if value is None]
     nan = float("nan")
@@ -305,9 +320,13 @@ def _has_marks(cells: Sequence[str], values: Array) -> bool:
 
 
 def _likely_numbers(levels: Sequence[str]) -> Iterator[int]:
-    """Yield the places in sorted texts of those that begin like numbers, or like missing ones."""
+    """Yield the places in sorted texts of those that begin like numbers, or are missing ones."""
     for first in _FIRST:
         yield from range(bisect_left(levels, first), bisect_left(levels, chr(ord(first) + 1)))
+    for text in _NO_NUMBER_FORMS:
+        place = bisect_left(levels, text)
+        if place < len(levels) and levels[place] == text and text[0] not in _FIRST:
+            yield place
 
 
 def _hint(text: str) -> str:

@@ -50,9 +50,9 @@ _BYTE = U64(0xFF)
 _WEIGHTS = np.array([10**8, 10**7], U64)
 """What a word with, or without, a point multiplies the digits before it by."""
 
-_AT_ONCE = 1 << 15
-"""Cells that are read at once: enough to make a call of NumPy worth while, and few enough for the
-vectors to stay in the processor's cache."""
+_AT_ONCE = 1 << 16
+"""Cells that are read at once: so many that threads which take turns at the interpreter are busy
+with a call of NumPy for longer than with waiting for each other, and few enough for the memory."""
 
 _FEW = 16
 """Numbers with an exponent that are not worth the many operations on a short vector."""

@@ -10,7 +10,8 @@ A block of about 1 MiB is taken apart by NumPy: `bpnet.data.grid` finds its cell
 `bpnet.data.decimals` reads numbers, `bpnet.data.levels` codes categories. Where it isn't certain
 that this gives what the csv module gives (quotes in odd places, a line of the wrong length, an
 empty line), the block goes through the csv module instead, which is slower, strict, and knows what
-is wrong with a line. Single cells that are no plain number are looked at one by one.
+is wrong with a line. So does a block of a few lines, such as a pipe brings. Single cells that are
+no plain number are looked at one by one.
 """
 
 from __future__ import annotations
@@ -18,26 +19,44 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import chain, cycle
+from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
-from bpnet.data.ahead import made_ahead
-from bpnet.data.cells import NUMBER, ColumnCells
-from bpnet.data.decimals import WORDS, Decimals, parse_decimals
+from bpnet.data.ahead import made_side_by_side
+from bpnet.data.cells import NUMBER, ColumnCells, plain_numbers
+from bpnet.data.decimals import EXACT, WORDS, Decimals, parse_decimals
 from bpnet.data.grid import MAX_CELL, CellFinder, Cells, Grid
 from bpnet.data.lines import LineFeed, TextBlocks, quoted
 from bpnet.data.table import Stream, check_width
 from bpnet.errors import DataError
+from bpnet.nn.arena import Array
 
 SEPARATORS = {"csv": ",;\t|", "tsv": "\t", "txt": "\t;,|"}
 """The separators that a file of each kind may have, the likeliest first."""
 
 SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
-_Grids = Iterator[tuple[bytes, Grid | None]]
+_SMALL = 1 << 12
+"""Bytes of a block, rows from a pipe say, that is not worth the many operations on vectors."""
+
+_Decimals = dict[int, tuple[Decimals, Cells, slice]]
+"""Of columns of numbers: what was found in some of them, their cells, and which are its own."""
+
+_Columns = Sequence["ColumnCells | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block, and what was found out about it alone."""
+
+    text: bytes
+    finder: CellFinder | None = None
+    grid: Grid | None = None
+    decimals: _Decimals = field(default_factory=dict)
 
 
 class DelimitedRows:
@@ -172,35 +191,51 @@ class DelimitedRows:
             column holds.
         """
         rest = self._feed.block()  # of the one with the header
-        blocks = chain([rest] if rest else [], self._feed.blocks)
-        with self._grids(blocks) as grids:
-            self._feed.blocks = (block for block, _ in grids)
-            for block, grid in grids:
-                yield from self._add(block, grid, [columns.get(name) for name in self.names])
+        texts = chain([rest] if rest else [], self._feed.blocks)
+        places = [columns.get(name) for name in self.names]
+        finders: list[CellFinder] = []  # that nobody uses at present
 
-    def _grids(self, blocks: Iterator[bytes]) -> AbstractContextManager[_Grids]:
-        """Find the cells of block after block, in a thread if asked for."""
-        # As many as there are blocks at a time: in use, waiting, and in the making.
-        count = 3 if self._ahead else 1
-        finders = [CellFinder(self._separator, len(self.names)) for _ in range(count)]
-        grids = ((block, finder.find(block)) for block, finder in zip(blocks, cycle(finders)))
-        return made_ahead(grids) if self._ahead else nullcontext(grids)
+        def take_apart(text: bytes) -> _Block:
+            if len(text) < _SMALL:
+                return _Block(text)
+            finder = finders.pop() if finders else CellFinder(self._separator, len(self.names))
+            grid = finder.find(text)
+            return _Block(text, finder, grid, {} if grid is None else _decimals(grid, places))
 
-    def _add(
-        self, block: bytes, grid: Grid | None, places: Sequence[ColumnCells | None]
-    ) -> Iterator[Sequence[int]]:
+        with self._each(take_apart, texts) as blocks:
+            self._feed.blocks = (block.text for block in blocks)
+            for block in blocks:
+                places = [columns.get(name) for name in self.names]
+                yield from self._add(block, places)
+                if block.finder is not None:
+                    finders.append(block.finder)
+
+    def _each(
+        self, take_apart: Callable[[bytes], _Block], texts: Iterator[bytes]
+    ) -> AbstractContextManager[Iterator[_Block]]:
+        """Take every block apart, two at a time if asked for."""
+        if self._ahead:
+            return made_side_by_side(texts, take_apart)
+        return nullcontext(map(take_apart, texts))
+
+    def _add(self, block: _Block, columns: _Columns) -> Iterator[Sequence[int]]:
         """Add a block to its columns, and yield the lines that its rows are on, if it has any."""
+        grid = block.grid
         if grid is not None:
             found = grid.lines_from(self._feed.line + 1)
             self._feed.line += grid.height
-            _add_grid(grid, found, places)
+            _add_grid(grid, block.decimals, found, columns)
             yield found
         else:
-            self._feed.load(block)
+            self._feed.load(block.text)
             cells, lines = self._cells()
-            for place, column in enumerate(places):
-                if column is not None:
-                    column.add_texts(cells[place :: len(places)], lines)
+            numbers = _small_numbers(cells, columns) if len(block.text) < _SMALL else None
+            for place, column in enumerate(columns):
+                own = slice(place, None, len(columns))
+                if column is not None and numbers is not None:
+                    column.add(numbers[own])
+                elif column is not None:
+                    column.add_texts(cells[own], lines)
             if lines:
                 yield lines
 
@@ -240,12 +275,8 @@ class DelimitedRows:
             raise DataError(_csv_message(str(error)), self.source, line) from error
 
 
-def _add_grid(grid: Grid, lines: Sequence[int], columns: Sequence[ColumnCells | None]) -> None:
+def _add_grid(grid: Grid, decimals: _Decimals, lines: Sequence[int], columns: _Columns) -> None:
     """Add the cells of a block to their columns."""
-    decimals = _decimals(
-        grid,
-        [i for i, column in enumerate(columns) if column is not None and column.kind == "number"],
-    )
     for place, column in enumerate(columns):
         if place in decimals and column is not None:
             found, cells, own = decimals[place]
@@ -257,21 +288,27 @@ def _add_grid(grid: Grid, lines: Sequence[int], columns: Sequence[ColumnCells | 
             column.add_cells(grid.columns([place]), lines)
 
 
-def _decimals(grid: Grid, places: Sequence[int]) -> dict[int, tuple[Decimals, Cells, slice]]:
-    """Return the numbers in columns of them, those of similar width read together.
-
-    That is, for each column: what was found in some columns, their cells, and which are its own.
-    """
+def _decimals(grid: Grid, columns: _Columns) -> _Decimals:
+    """Return the numbers in columns of them, those of similar width read together."""
     words = np.minimum(-(-grid.widths() // 8), WORDS)
+    numbers = [i for i, column in enumerate(columns) if column and column.kind == "number"]
     found = {}
     for count in range(WORDS + 1):
-        group = [place for place in places if words[place] == count]
+        group = [place for place in numbers if words[place] == count]
         if group:
             cells = grid.columns(group)
             decimals = parse_decimals(cells.data, cells.starts, cells.stops)
             for i, place in enumerate(group):
                 found[place] = decimals, cells, slice(i, None, len(group))
     return found
+
+
+def _small_numbers(cells: Sequence[str], columns: _Columns) -> Array | None:
+    """Return all cells as numbers, if that is what they plainly are in every column."""
+    if any(column is not None and column.kind != "number" for column in columns):
+        return None
+    values = plain_numbers(cells)
+    return None if values is None or (np.abs(values) >= EXACT).any() else values
 
 
 def _csv_message(message: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from bpnet.data.grid import MAX_CELL, Cells
+from bpnet.data.sorting import sorting_order
 from bpnet.data.words import U64, keep_front, words_at
 from bpnet.nn.arena import Array
 
@@ -34,6 +35,9 @@ _WORDS = 8
 _SLOT_BITS = 16
 _MIXERS = [U64(0x9E3779B97F4A7C15 * (2 * i + 1) % 2**64) for i in range(_WORDS)]
 """Odd multipliers (2**64 over the golden ratio) that spread words over the slots."""
+
+_DECODED = 1 << 12
+"""Texts that are made of bytes at once: few enough for both to stay in the processor's cache."""
 
 _LATER = -2
 """The code of a cell that is put off."""
@@ -97,23 +101,20 @@ class Levels:
         codes
             Of all cells, in the order in which they came in.
         """
-        known = sorted(self._codes.levels)
-        texts = tuple(known)
+        texts = sorted(self._codes.levels)
+        known = len(texts)
         put_off = bool(self._later)
         if put_off:
             late, sorted_late = _coded_by_sorting(self._later)
-            places = [(bisect_left(sorted_late, text), text) for text in known]
-            new = [(i, text) for i, text in places if sorted_late[i : i + 1] != [text]]
-            texts = tuple(sorted([*sorted_late, *(text for _, text in new)]))
-            # What comes before a text, and was not put off, moves its code up.
-            late += np.searchsorted([i for i, _ in new], np.arange(len(sorted_late)), "right")[late]
-        recode = np.full(len(known) + 2, -1, np.int32)  # the last ones are for -2 and -1
+            texts, places = _merged(sorted_late, texts)
+            late = places[late]
+        recode = np.full(known + 2, -1, np.int32)  # the last ones are for -2 and -1
         for text, code in self._codes.levels.items():
             recode[code] = bisect_left(texts, text)
         found: Array = recode[codes]
         if put_off:
             found[codes == _LATER] = late
-        return found, texts
+        return found, tuple(texts)
 
 
 class _Codes(dict[str, int]):
@@ -170,6 +171,16 @@ def _is_plain(cells: Cells, lengths: Array) -> Array:
 
 def _coded_by_sorting(later: list[Array]) -> tuple[Array, list[str]]:
     """Return the code of each row of words, and the texts, sorted."""
+    codes, distinct = _ranked(later)
+    texts: list[str] = []
+    for start in range(0, len(distinct), _DECODED):
+        some = distinct[start : start + _DECODED].tolist()
+        texts += b"\0".join(some).decode().split("\0")  # no text holds a NUL
+    return codes, texts
+
+
+def _ranked(later: list[Array]) -> tuple[Array, Array]:
+    """Return the place of each row of words among the different ones, and these as bytes."""
     width = max(part.shape[1] for part in later)
     words = np.zeros((sum(map(len, later)), width), "<u8")
     start = 0
@@ -177,16 +188,29 @@ def _coded_by_sorting(later: list[Array]) -> tuple[Array, list[str]]:
         words[start : start + len(part), : part.shape[1]] = part
         start += len(part)
     later.clear()
-    # Texts are sorted as their bytes are, if the first byte is the highest of a number.
-    order = np.lexsort([words[:, i].byteswap() for i in reversed(range(width))])
-    words = words[order]
-    new = np.ones(len(words), bool)
-    new[1:] = (words[1:] != words[:-1]).any(axis=1)
-    codes = np.empty(len(words), np.int32)
-    codes[order] = np.cumsum(new, dtype=np.int32) - 1
-    distinct = words[new].view(f"S{8 * width}").ravel()
+    order = sorting_order(words)
+    new = np.zeros(len(words), bool)
+    new[:1] = True
+    for i in range(width):
+        word = words[:, i].take(order)
+        new[1:] |= word[1:] != word[:-1]
+    ranks = np.empty(len(words), np.int32)
+    ranks[order] = np.cumsum(new, dtype=np.int32) - 1
+    return ranks, words.view(f"S{8 * width}").ravel()[order[new]]
+
+
+def _merged(many: list[str], few: list[str]) -> tuple[list[str], Array]:
+    """Merge two sorted lists; return also, for each of the many, where it is now, int32."""
     texts: list[str] = []
-    for start in range(0, len(distinct), 1 << 16):
-        some = distinct[start : start + (1 << 16)].tolist()
-        texts += b"\0".join(some).decode().split("\0")  # no text holds a NUL
-    return codes, texts
+    new: list[int] = []  # how many of the many are before each of the few that isn't one of them
+    done = 0
+    for text in few:
+        place = bisect_left(many, text, done)
+        texts += many[done:place]
+        done = place
+        if many[place : place + 1] != [text]:
+            new.append(place)
+            texts.append(text)
+    texts += many[done:]
+    moved = np.cumsum(np.bincount(new, minlength=len(many) + 1)[: len(many)])
+    return texts, (np.arange(len(many)) + moved).astype(np.int32)

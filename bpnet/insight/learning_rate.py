@@ -157,7 +157,7 @@ def _run(state: TrainingState, low: float, high: float, steps: int) -> tuple[Arr
             if state.dropout is not None:
                 state.dropout = step.rng = stream(state.control.seed, "dropout", state.epoch)
         try:
-            learn(state, order, step, done, guard)
+            learn(state, order, step, done, guard, state.replicas())
         except DivergedError:
             return np.array(rates), np.array(losses), "diverged"
         rates.append(done.lr)

@@ -204,7 +204,7 @@ def _train(state: TrainingState, rate: float, goal: float, steps: int) -> tuple[
     for _ in range(steps):
         state.position = 0
         try:
-            learn(state, order, step, done, guard)
+            learn(state, order, step, done, guard, state.replicas())
         except DivergedError:
             return losses, True
         losses.append(done.loss)

@@ -17,6 +17,9 @@ BATCH = 144
 """Rows that the network evaluates at once: few, as a row that comes alone takes as long as all; and
 a multiple of 48, so that the kernels of matrix products seldom have a remainder to treat apart."""
 
+WIDE = 1 << 20
+"""Parameters from which a third of `BATCH` is evaluated at once, as each row takes long enough."""
+
 ROWS = 16_384
 NUMBERS = 1 << 21
 """The most rows that are prepared at once, and the most numbers in them: 8 MiB in float32."""
@@ -29,8 +32,9 @@ class Writer:
     """Predicts rows and writes a line for each.
 
     The last bits of a matrix product depend on how many rows it has and where among them a row
-    stands. So row i of a stream is evaluated in place i of a batch of `BATCH` rows: its prediction
-    does not depend on the blocks in which the rows arrive, which no two runs of a pipe share.
+    stands. So row i of a stream is evaluated in place i of a batch of as many rows as the model
+    always has: its prediction does not depend on the blocks in which the rows arrive, which no two
+    runs of a pipe share.
 
     Parameters
     ----------
@@ -65,6 +69,7 @@ class Writer:
         names = self._header()
         self._lines = Lines(names, form)
         widest = max(math.prod(model.features.shape), len(names))
+        self._batch = BATCH if model.network.arena.size < WIDE else BATCH // 3
         self._height = min(ROWS, max(BATCH, NUMBERS // widest))
         self._started = False
 
@@ -115,14 +120,14 @@ class Writer:
 
     def _outputs(self, x: Array) -> Array:
         """Return what the network says of the next inputs, each in its place of a batch."""
-        first = (self.rows - self.dropped) % BATCH
-        count = len(x)
-        if first or count % BATCH:
-            rows = aligned((-(-(first + count) // BATCH) * BATCH, *x.shape[1:]), x.dtype)
+        batch, count = self._batch, len(x)
+        first = (self.rows - self.dropped) % batch
+        if first or count % batch:
+            rows = aligned((-(-(first + count) // batch) * batch, *x.shape[1:]), x.dtype)
             rows[:first] = rows[first + count :] = 0
             rows[first : first + count] = x
             x = rows
-        return self.model.outputs(x, BATCH)[first : first + count]
+        return self.model.outputs(x, batch)[first : first + count]
 
     def _cells(self, output: Array) -> list[list[str]]:
         """Return the cells of each column."""

@@ -5,6 +5,7 @@ NumPy is imported only where it is asked about: the number of its threads is fix
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import platform
@@ -100,18 +101,27 @@ def kernels() -> str:
     """
     import ctypes
 
-    try:
-        mapped = Path("/proc/self/maps").read_text().split()
-    except OSError:
-        return ""
-    for path in dict.fromkeys(word for word in mapped if "openblas" in word):
-        library = ctypes.CDLL(path)
-        for name in ("scipy_openblas_get_corename64_", "scipy_openblas_get_corename"):
-            if hasattr(library, name) or hasattr(library, name := name.removeprefix("scipy_")):
-                ask = getattr(library, name)
-                ask.restype = ctypes.c_char_p
-                return str(ask().decode())
+    for path in _mapped("openblas"):
+        with contextlib.suppress(OSError):  # of that name, but no library
+            # What is loaded is asked, and nothing else is ever loaded.
+            library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD)
+            for name in ("scipy_openblas_get_corename64_", "scipy_openblas_get_corename"):
+                if hasattr(library, name) or hasattr(library, name := name.removeprefix("scipy_")):
+                    ask = getattr(library, name)
+                    ask.restype = ctypes.c_char_p
+                    return str(ask().decode())
     return ""
+
+
+def _mapped(word: str) -> list[str]:
+    """Return the files with this word in their paths that this process has mapped (on Linux)."""
+    try:
+        lines = Path("/proc/self/maps").read_bytes().splitlines()
+    except OSError:
+        return []
+    # In front of the path stand five columns; it may have spaces itself.
+    columns = [os.fsdecode(line).split(maxsplit=5) for line in lines]
+    return list(dict.fromkeys(row[5] for row in columns if word in row[-1] and len(row) == 6))
 
 
 def threads() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +10,7 @@ from bpnet import team
 
 def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
     """Train a trial with the threads that every trial has; see `bpnet.search.trial.carry_out`."""
-    if "numpy" not in sys.modules:
-        team.use(task["threads"], as_team=task["as_team"])
+    team.use(task["threads"], as_team=task["as_team"])
     from bpnet.search import trial
 
     return trial.carry_out(task)

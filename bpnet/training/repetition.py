@@ -84,7 +84,8 @@ def repeat(
         optimizer.restore(found.optimizer)
     before = StepEnd(step=found.step - 1, loss=found.last_loss, grad_norm=found.last_norm)
     with contextlib.suppress(DivergedError):
-        learn(state, np.arange(len(data)), Pass(train=True, rng=state.dropout), before)
+        step = Pass(train=True, rng=state.dropout)
+        learn(state, np.arange(len(data)), step, before, replicas=state.replicas())
     return state.divergence
 
 

@@ -254,7 +254,7 @@ def test_changed_data_is_refused_unless_that_is_allowed(bpnet, config, tmp_path)
 
 
 def test_another_number_of_threads_is_said_to_end_exactness(bpnet, cut):
-    done = bpnet("train", "--resume", "cut", env={"OPENBLAS_NUM_THREADS": "2"})
+    done = bpnet("train", "--resume", "cut", "threads=2")
     assert "not bit-exact from here on: threads 1 -> 2" in done.err
 
 

@@ -1,10 +1,12 @@
 """What a second signal means."""
 
 import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
 
+from bpnet.__main__ import main
 from bpnet.cli import signals
 
 
@@ -67,3 +69,19 @@ def test_before_there_is_a_training_nothing_is_lost(clock):
         answer.end(signal.SIGINT, None)
     with pytest.raises(SystemExit, match="143"):
         answer.end(signal.SIGTERM, None)
+
+
+def test_an_interrupt_while_the_command_line_is_being_loaded_is_no_traceback(monkeypatch, capsys):
+    class Impatient:
+        def find_spec(self, name, path=None, target=None):
+            if name == "bpnet.cli":
+                raise KeyboardInterrupt
+
+    for name in [name for name in sys.modules if name.split(".")[:2] == ["bpnet", "cli"]]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("bpnet.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "bpnet: error: interrupted\n"

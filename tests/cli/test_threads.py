@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -49,7 +51,7 @@ def ends(directory):
 
 
 def test_a_run_that_two_threads_share_is_resumed_and_reproduced_to_the_byte(bpnet, run, tmp_path):
-    assert (facts(run)["threads"], facts(run)["team"]) == (2, 2)
+    assert [facts(run)[name] for name in ("threads", "team", "shards")] == [2, 2, 2]
     bpnet("train", "c.yaml", "--run-dir", "short", "-q", "training.epochs=1", env=FREE)
     done = bpnet("train", "--resume", "short", "training.epochs=3", env=FREE)
     assert "bit-exact" not in done.err
@@ -105,3 +107,35 @@ def test_the_layers_named_so_are_those_with_running_statistics():
         if network.arena.states:
             found.append(name)
     assert tuple(found) == TOGETHER
+
+
+@pytest.mark.parametrize(
+    ("threads", "batch", "layers", "expected"),
+    [
+        (8, 96, "[{type: dense, units: 99}]", (6, 1)),  # at least 16 rows each
+        (8, 31, "[{type: dense, units: 99}]", (1, 8)),
+        (8, "full", "[{type: dense, units: 99}]", (8, 1)),
+        (8, 96, "[{type: residual, layers: [batch_norm]}]", (1, 8)),
+        ("auto", 128, "[{type: dense, units: 255}, relu, {type: dense, units: 255}]", (1, 1)),
+        ("auto", 128, "[{type: dense, units: 256}, relu, {type: dense, units: 9}]", (2, 1)),
+        (
+            "auto",
+            128,
+            "[{type: dense, units: 150}" + ", {type: dense, units: 150}" * 5 + "]",
+            (2, 1),
+        ),
+    ],
+)
+def test_a_team_has_as_many_threads_as_its_batches_feed(threads, batch, layers, expected):
+    text = f"threads: {threads}\nmodel: {{layers: {layers}}}\ntraining: {{batch_size: {batch}}}"
+    code = (
+        "import os, sys\nfrom bpnet import team\nfrom bpnet.cli import threads\n"
+        "from bpnet.config.document import Document\nthreads._cores = lambda: 2\n"
+        "threads.choose(Document.parse(sys.argv[1]))\n"
+        "print(team.size(), os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in FREE}
+    done = subprocess.run(
+        [sys.executable, "-c", code, text], capture_output=True, text=True, env=environment
+    )
+    assert done.stdout.split() == [str(number) for number in expected], done.stderr

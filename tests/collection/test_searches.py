@@ -162,6 +162,7 @@ def test_what_best_txt_names_must_lie_in_the_search(search, leaderboard):
         {"points": [point(1, 1, 1.0, values=3)]},
         {"metric": None, "mode": None, "points": None},
         {"importance": {"a": "x"}},
+        {"points": [point(1, 1, 10**400)]},
     ],
 )
 def test_a_damaged_leaderboard_is_an_error_that_names_it(search, leaderboard, change):

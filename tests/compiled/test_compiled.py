@@ -210,3 +210,31 @@ def test_loops_are_compiled_once_a_type_and_without_the_lock():
     loops = [loop for loop in found if hasattr(loop, "targetoptions")]
     assert len(loops) > 15
     assert all(loop.targetoptions["nogil"] for loop in loops)
+
+
+def test_compiled_layers_give_the_config_the_names_that_numpy_s_would():
+    block = LAYERS["residual"](
+        [LAYERS["dense"](3), LAYERS["relu"](), LAYERS["dense"](3)], projection=LAYERS["dense"](3)
+    )
+    twin = compiled.compiled_layer(block)
+    expected = block.unbuilt()
+    Network([twin], (3,))
+    Network([expected], (3,))
+    block.take_names(twin)
+    names = [layer.name for layer in (block, *block.layers, block.projection)]
+    assert names == [layer.name for layer in (expected, *expected.layers, expected.projection)]
+    assert names == ["residual_1", "dense_1", "relu_1", "dense_2", "projection"]
+
+
+def test_without_a_place_for_its_cache_every_start_compiles(monkeypatch):
+    from bpnet.compiled import loops
+
+    njit = loops.numba.njit
+
+    def refusing(*, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return njit(**options)
+
+    monkeypatch.setattr(loops.numba, "njit", refusing)
+    assert loops.compiled(lambda x: x + 1)(2) == 3

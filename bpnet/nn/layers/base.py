@@ -119,6 +119,15 @@ class Layer:
         kind = other.get(type(self), type(self))
         return kind(**{name: _unbuilt(option, other) for name, option in options.items()})
 
+    def take_names(self, other: Layer) -> None:
+        """Take over the names that a layer with the same options, and those in it, have got."""
+        self.name = other.name
+        for each in fields(self):
+            if each.init:
+                mine, theirs = (_layers_in(getattr(layer, each.name)) for layer in (self, other))
+                for layer, named in zip(mine, theirs, strict=True):
+                    layer.take_names(named)
+
     def chains(self) -> Sequence[Chain]:
         """Return the chains of layers inside this one; a block that nests layers has some."""
         return ()
@@ -130,6 +139,12 @@ class Layer:
         passes the question on to the next layer (dropout, norms, reshaping).
         """
         return 1.0
+
+
+def _layers_in(option: Any) -> list[Layer]:
+    """Return the layers that an option of a layer holds."""
+    held = option if isinstance(option, list) else [option]
+    return [each for each in held if isinstance(each, Layer)]
 
 
 def _unbuilt(option: Any, other: Kinds) -> Any:
