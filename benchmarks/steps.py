@@ -189,7 +189,12 @@ def scikit_learn(sizes: tuple[int, ...], batch: int) -> Steps:
     x, y = rows(sizes, batch)
     kind = MLPClassifier if sizes[-1] > 1 else MLPRegressor
     model = kind(
-        sizes[1:-1], batch_size=batch, learning_rate_init=1e-5, alpha=0, max_iter=1, warm_start=True
+        hidden_layer_sizes=sizes[1:-1],
+        batch_size=batch,
+        learning_rate_init=1e-5,
+        alpha=0,
+        max_iter=1,
+        warm_start=True,
     )
     model.fit(x, y)
 
