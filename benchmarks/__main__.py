@@ -68,11 +68,10 @@ def main() -> None:
         if done.returncode:
             text += f"\n\n{name} failed with exit code {done.returncode}."
         page += [f"## {name}", f"```\n{text}\n```" if name in ("layers", "search") else text]
-    text = "\n\n".join(page) + "\n"
-    if given.output:
-        given.output.write_text(text)
-    else:
-        print(text)
+        if given.output:  # again after each, so that what was measured stays if the rest is not
+            given.output.write_text("\n\n".join(page) + "\n")
+    if not given.output:
+        print("\n\n".join(page))
 
 
 if __name__ == "__main__":

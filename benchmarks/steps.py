@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,34 +39,54 @@ NETWORKS = (
 """Units from input to output, and rows in a batch."""
 
 BATCHES = 20
-"""In the data of each network; Adam's learning rate is so small that nothing diverges."""
+"""In the data, unless a network says otherwise. Adam's learning rate is so small that nothing
+diverges."""
 
 Steps = Callable[[int], Any]
 """Takes a number of steps."""
 
 
-BATCHES = 20
-"""In the data of each network; Adam's learning rate is so small that nothing diverges."""
+@dataclass(frozen=True)
+class Work:
+    """What is trained: units from input to output, rows in a batch and in all of the data."""
 
-Steps = Callable[[int], Any]
-"""Takes a number of steps."""
+    sizes: tuple[int, ...]
+    batch: int
+    rows: int
+
+    @classmethod
+    def parse(cls, network: str) -> Work:
+        """Read ``64-64-32-10 x 32``, or ``64-64-32-10 x 32 of 100000``."""
+        sizes, _, rest = network.partition(" x ")
+        batch, _, rows = rest.partition(" of ")
+        return cls(tuple(map(int, sizes.split("-"))), int(batch), int(rows or int(batch) * BATCHES))
+
+    def data(self) -> tuple[Any, Any]:
+        """Make rows that everybody learns from."""
+        import numpy as np
+
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((self.rows, self.sizes[0]), "f4")
+        if self.sizes[-1] == 1:
+            return x, rng.standard_normal(self.rows, "f4")
+        return x, np.arange(self.rows) % self.sizes[-1]
 
 
-def built(sizes: tuple[int, ...], batch: int, compute: str = "numpy") -> Any:
+def built(work: Work, compute: str = "numpy") -> Any:
     """Build a training from a config and a file, with the threads that ``bpnet train`` chooses."""
     from bpnet.cli import threads
     from bpnet.config.document import Document
 
     layers: list[Any] = []
-    for units in sizes[1:-1]:
+    for units in work.sizes[1:-1]:
         layers += [{"type": "dense", "units": units}, "relu"]
-    layers.append({"type": "dense", "units": sizes[-1]})
+    layers.append({"type": "dense", "units": work.sizes[-1]})
     config = {
         "data": {"train": "rows.npz", "validation": 0, "test": 0, "numeric": {"scale": "none"}},
         "model": {"layers": layers},
-        "loss": "cross_entropy" if sizes[-1] > 1 else "mse",
+        "loss": "cross_entropy" if work.sizes[-1] > 1 else "mse",
         "optimizer": {"type": "adam", "learning_rate": 1e-5},
-        "training": {"batch_size": batch, "epochs": 1},
+        "training": {"batch_size": work.batch, "epochs": 1},
         "compute": compute,
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +94,7 @@ def built(sizes: tuple[int, ...], batch: int, compute: str = "numpy") -> Any:
         path.write_text(json.dumps(config))
         document = Document.read(str(path))
         threads.choose(document)
-        x, y = rows(sizes, batch)
+        x, y = work.data()
 
         import numpy as np
 
@@ -83,9 +104,9 @@ def built(sizes: tuple[int, ...], batch: int, compute: str = "numpy") -> Any:
         return build(document)
 
 
-def bpnet(sizes: tuple[int, ...], batch: int, compute: str = "numpy") -> Steps:
+def bpnet(work: Work, compute: str = "numpy") -> Steps:
     """Take steps as ``bpnet train`` does."""
-    state = built(sizes, batch, compute).state
+    state = built(work, compute).state
 
     from bpnet.nn.layers.base import Pass
     from bpnet.training.events import StepEnd
@@ -104,12 +125,12 @@ def bpnet(sizes: tuple[int, ...], batch: int, compute: str = "numpy") -> Steps:
     return steps
 
 
-def bpnet_numba(sizes: tuple[int, ...], batch: int) -> Steps:
+def bpnet_numba(work: Work) -> Steps:
     """Train with compiled loops."""
-    return bpnet(sizes, batch, "numba")
+    return bpnet(work, "numba")
 
 
-def pytorch(sizes: tuple[int, ...], batch: int) -> Steps:
+def pytorch(work: Work) -> Steps:
     """Train eagerly with the fused Adam."""
     import os
 
@@ -118,13 +139,13 @@ def pytorch(sizes: tuple[int, ...], batch: int) -> Steps:
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     layers: list[nn.Module] = []
-    for inputs, units in pairwise(sizes):
+    for inputs, units in pairwise(work.sizes):
         layers += [nn.Linear(inputs, units), nn.ReLU()]
     network = nn.Sequential(*layers[:-1])
-    criterion = nn.CrossEntropyLoss() if sizes[-1] > 1 else nn.MSELoss()
+    criterion = nn.CrossEntropyLoss() if work.sizes[-1] > 1 else nn.MSELoss()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-5, fused=True)
-    x, y = (torch.from_numpy(part[:batch].copy()) for part in rows(sizes, batch))
-    y = y if sizes[-1] > 1 else y[:, None]
+    x, y = (torch.from_numpy(part[: work.batch].copy()) for part in work.data())
+    y = y if work.sizes[-1] > 1 else y[:, None]
 
     def steps(count: int) -> None:
         for _ in range(count):
@@ -135,7 +156,7 @@ def pytorch(sizes: tuple[int, ...], batch: int) -> Steps:
     return steps
 
 
-def jax(sizes: tuple[int, ...], batch: int) -> Steps:
+def jax(work: Work) -> Steps:
     """Train with one compiled function that overwrites its arguments."""
     import jax
     import jax.numpy as jnp
@@ -145,19 +166,19 @@ def jax(sizes: tuple[int, ...], batch: int) -> Steps:
     rng = np.random.default_rng(0)
     weights = [
         (rng.normal(0, (2 / n) ** 0.5, (n, m)).astype("f4"), np.zeros(m, "f4"))
-        for n, m in pairwise(sizes)
+        for n, m in pairwise(work.sizes)
     ]
     optimizer = optax.adam(1e-5)
     weights = jax.tree.map(jnp.asarray, weights)
     moments = optimizer.init(weights)
-    x, y = (jnp.asarray(part[:batch]) for part in rows(sizes, batch))
+    x, y = (jnp.asarray(part[: work.batch]) for part in work.data())
 
     def loss(weights: Any, x: Any, y: Any) -> Any:
         for w, b in weights[:-1]:
             x = jax.nn.relu(x @ w + b)
         w, b = weights[-1]
         z = x @ w + b
-        if sizes[-1] == 1:
+        if work.sizes[-1] == 1:
             return jnp.mean((z[:, 0] - y) ** 2)
         return optax.softmax_cross_entropy_with_integer_labels(z, y).mean()
 
@@ -179,18 +200,18 @@ def jax(sizes: tuple[int, ...], batch: int) -> Steps:
     return steps
 
 
-def scikit_learn(sizes: tuple[int, ...], batch: int) -> Steps:
+def scikit_learn(work: Work) -> Steps:
     """Train with fit(), whose checks of the data are spread over many batches."""
     import warnings
 
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     warnings.simplefilter("ignore")
-    x, y = rows(sizes, batch)
-    kind = MLPClassifier if sizes[-1] > 1 else MLPRegressor
+    x, y = work.data()
+    kind = MLPClassifier if work.sizes[-1] > 1 else MLPRegressor
     model = kind(
-        hidden_layer_sizes=sizes[1:-1],
-        batch_size=batch,
+        hidden_layer_sizes=work.sizes[1:-1],
+        batch_size=work.batch,
         learning_rate_init=1e-5,
         alpha=0,
         max_iter=1,
@@ -205,7 +226,7 @@ def scikit_learn(sizes: tuple[int, ...], batch: int) -> Steps:
     return steps
 
 
-def products(sizes: tuple[int, ...], batch: int) -> Steps:
+def products(work: Work) -> Steps:
     """Compute the matrix products of a step and nothing else."""
     import numpy as np
 
@@ -216,8 +237,8 @@ def products(sizes: tuple[int, ...], batch: int) -> Steps:
         part[...] = np.random.default_rng(0).standard_normal(shape)
         return part
 
-    pairs = list(pairwise(sizes))
-    values = [array(batch, n) for n in sizes]
+    pairs = list(pairwise(work.sizes))
+    values = [array(work.batch, n) for n in work.sizes]
     weights = [array(*pair) for pair in pairs]
     gradients = [array(*pair) for pair in pairs]
 
@@ -233,18 +254,6 @@ def products(sizes: tuple[int, ...], batch: int) -> Steps:
             values[0].fill(0.5)
 
     return steps
-
-
-def rows(sizes: tuple[int, ...], batch: int) -> tuple[Any, Any]:
-    """Make rows that everybody learns from."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    count = batch * BATCHES
-    x = rng.standard_normal((count, sizes[0])).astype("f4")
-    if sizes[-1] == 1:
-        return x, rng.standard_normal(count).astype("f4")
-    return x, np.arange(count) % sizes[-1]
 
 
 SIDES = {
@@ -333,19 +342,13 @@ def main() -> None:
     parser.add_argument("--measure", choices=SIDES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        sizes, batch = parse(given.network[0])
-        print(json.dumps(time_steps(SIDES[given.measure][0](sizes, batch), given.seconds)))
+        work = Work.parse(given.network[0])
+        print(json.dumps(time_steps(SIDES[given.measure][0](work), given.seconds)))
         return
     print("| " + " | ".join(HEADER) + " |\n" + "|---" * len(HEADER) + "|")
     for network in given.network or NETWORKS:
         for row in compare(network, given.peers, rounds=given.rounds, seconds=given.seconds):
             print("| " + " | ".join(row) + " |", flush=True)
-
-
-def parse(network: str) -> tuple[tuple[int, ...], int]:
-    """Read ``64-64-32-10 x 128`` as sizes and batch."""
-    sizes, _, batch = network.partition(" x ")
-    return tuple(map(int, sizes.split("-"))), int(batch)
 
 
 if __name__ == "__main__":

@@ -91,8 +91,7 @@ def build(document: Document, data_for: DataFor | None = None) -> Experiment:
         config = bind_config(document)
     except ConfigError as error:
         raise _with_later_mistakes(document, error) from None
-    name = document.source.name
-    folder = Path() if name.startswith("<") else Path(name).parent
+    folder = document.folder
     steps = Steps(document)
     steps.run(lambda: check_last_layer(config), "model")
     data = steps.run(lambda: (data_for or load_data)(config, folder))

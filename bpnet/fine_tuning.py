@@ -149,7 +149,8 @@ def _file(path: Path) -> Path:
             return path / name
     found = checkpoint.all_of(path)
     if not found:
-        raise RunError(f"{path}: no weights there yet: the training is {facts.get('status')}")
+        standing = rundir.standing(path, facts)
+        raise RunError(f"{path}: no weights there yet: the training is {standing}")
     return found[0]
 
 

@@ -81,7 +81,7 @@ def load(run_or_model: str | Path) -> Model:
         facts = rundir.open_run(path)
         if not (path / rundir.MODEL).is_file():
             raise RunError(
-                f"{path}: no model there yet: the training is {facts.get('status')}; "
+                f"{path}: no model there yet: the training is {rundir.standing(path, facts)}; "
                 f"bpnet train --resume {path} goes on with it"
             )
         path = path / rundir.MODEL

@@ -3,6 +3,7 @@ import pytest
 
 import bpnet
 from bpnet.errors import ConfigError, DataError, RunError
+from bpnet.runs import lock, rundir
 
 CONFIG = {
     "data": {"train": "builtin:iris", "target": "species"},
@@ -99,6 +100,15 @@ def test_no_rows_give_no_answers(model):
 def test_what_is_no_model_is_refused(tmp_path):
     with pytest.raises(RunError, match="no such"):
         bpnet.load(tmp_path / "nothing")
+
+
+def test_a_killed_training_without_a_model_is_called_cut_off(run, tmp_path):
+    facts = rundir.read_json(run.directory / rundir.RUN)
+    (tmp_path / rundir.RUN).write_text(rundir.to_json({**facts, "status": "running"}))
+    with pytest.raises(RunError, match="is cut off; bpnet train --resume"):
+        bpnet.load(tmp_path)
+    with lock.hold(tmp_path), pytest.raises(RunError, match="is running"):
+        bpnet.load(tmp_path)
 
 
 def test_a_model_with_a_foreign_tensor_is_refused(run, tmp_path):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bpnet import team
+from bpnet.cli import inputs
 
 if TYPE_CHECKING:
     from bpnet.config.document import Document
@@ -72,9 +73,9 @@ def _batch(document: Document) -> int:
 
 
 def _multiplications(document: Document) -> int:
-    """Estimate those of a forward pass; what the layers get from the data isn't known yet."""
+    """Estimate those of a forward pass."""
     units = list(_units(document.peek("model", "layers", default=[])))
-    between = sum(a * b for a, b in pairwise(units))
+    between = sum(a * b for a, b in pairwise([inputs.estimate(document), *units]))
     return _batch(document) * max(between, max(units, default=0) ** 2)
 
 

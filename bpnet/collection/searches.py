@@ -160,7 +160,7 @@ def read_search(directory: Path) -> Search:
         complete = False
         _expect(found)
     held = lock.is_held(directory)
-    ended = "done" if complete else "interrupted" if found.summed_up else "cut off"
+    ended = "done" if complete else "interrupted" if found.summed_up else rundir.CUT_OFF
     found.status = "running" if held else ended
     found.best_run = _best_run(found)
     return found

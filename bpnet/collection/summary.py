@@ -12,9 +12,6 @@ from bpnet.collection.searches import TRIALS, is_search, read_search
 from bpnet.errors import BpnetError, RunError
 from bpnet.runs import durable, lock, metrics_log, rundir
 
-CUT_OFF = "cut off"
-"""The status of a run whose process ended without a word: killed, or the power failed."""
-
 Kind = Literal["run", "search", "damaged"]
 
 
@@ -133,13 +130,10 @@ def _search(directory: Path) -> Summary:
 
 def _run(directory: Path) -> Summary:
     facts = rundir.open_run(directory)
-    status = str(facts.get("status", ""))
-    if status == "running" and not lock.is_held(directory):
-        status = CUT_OFF
     found = Summary(
         directory,
         "run",
-        status,
+        rundir.standing(directory, facts),
         str(facts.get("stop_reason") or ""),
         start=str(facts.get("start") or ""),
     )

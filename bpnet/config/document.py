@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Collection, Iterable
 from collections.abc import Mapping as AbstractMapping
 from collections.abc import Sequence as AbstractSequence
@@ -130,6 +131,12 @@ class Document:
         for key in keys:
             root.entries.pop(key, None)
         return Document(self.data, self.source, root, [], self.assignments)
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """The folder that its relative paths start from."""
+        name = self.source.name
+        return pathlib.Path() if name.startswith("<") else pathlib.Path(name).parent
 
     def peek(self, *path: str | int, default: Plain = None) -> Plain:
         """Return the plain value at a path, unchecked, or `default` if there is none."""

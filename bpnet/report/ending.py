@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import shlex
 
-from bpnet.collection.summary import CUT_OFF
 from bpnet.report.record import Record
 from bpnet.report.wording import figure, share
+from bpnet.runs.rundir import CUT_OFF
 
 
 def why_stopped(record: Record) -> list[str]:

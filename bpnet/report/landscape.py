@@ -23,6 +23,9 @@ OPTIONS = 24
 NAMES = 12
 """Values of an option that are no numbers, up to which it is drawn."""
 
+FARTHEST = 1e300
+"""From 0, on an axis: the ends of one lie a little beyond its points."""
+
 COLORED, FAINT = 5, 60
 """Points whose curves are drawn: in colour, and without one."""
 
@@ -61,7 +64,7 @@ def _against(found: Search, scored: Sequence[Point], path: str, number: int) -> 
     bounds = (0.0, 1.0) if is_share(found.metric) else None
     y = scales.fitting(ys, log=bounds is None and scales.suits_log(ys), bounds=bounds)
     where: list[float]
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+    if all(map(_has_place, values)):
         where = [float(v) for v in values]
         log = min(where) > 0 and max(where) / min(where) >= 20
         x = scales.fitting(where, log=log)
@@ -128,3 +131,12 @@ def curves(found: Search) -> Section:
 def _key(point: Point) -> str:
     values = " ".join(brief(value) for value in point.values.values())
     return cut(f"trial {point.trial}: {values}", 40)
+
+
+def _has_place(value: object) -> bool:
+    """Say whether a value is a number that an axis can hold."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and -FARTHEST <= value <= FARTHEST
+    )

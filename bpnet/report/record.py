@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bpnet.collection.summary import CUT_OFF
 from bpnet.config import of_run
 from bpnet.config.document import Document
 from bpnet.config.schema import bind_config, plain_config
 from bpnet.errors import BpnetError
 from bpnet.report.thinning import Point
 from bpnet.report.wording import is_epoch, number
-from bpnet.runs import durable, lock, metrics_log, rundir
+from bpnet.runs import durable, metrics_log, rundir
 
 _OTHERS = ("epoch", "step", "samples", "lr", "time_s", "grad_norm", "best")
 """Columns of the metrics that are none."""
@@ -64,11 +63,8 @@ class Record:
 
     @property
     def status(self) -> str:
-        """What became of it: a status of ``run.json``, or ``cut off`` if nobody trains it."""
-        status = str(self.facts.get("status"))
-        if status == "running" and not lock.is_held(self.directory):
-            return CUT_OFF
-        return status
+        """What became of it, as `rundir.standing` says."""
+        return rundir.standing(self.directory, self.facts)
 
     @property
     def monitor(self) -> str:

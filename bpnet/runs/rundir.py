@@ -31,6 +31,9 @@ PLOTS = "plots"
 SEARCH = "search.sqlite"
 """What makes a directory one of a search."""
 
+CUT_OFF = "cut off"
+"""The status of a run whose process ended without a word: killed, or the power failed."""
+
 KINDS = ("checkpoint", "weights", "model", "divergence")
 """What the tensor files of a run may be."""
 
@@ -195,6 +198,12 @@ def open_run(directory: Path) -> dict[str, Any]:
     if not _is_sound(facts):
         raise RunError(f"{directory / RUN}: damaged, or written by something else")
     return facts
+
+
+def standing(directory: Path, facts: dict[str, Any]) -> str:
+    """Return what became of a run, from its ``run.json``: the status there, or `CUT_OFF`."""
+    status = str(facts.get("status", ""))
+    return CUT_OFF if status == "running" and not lock.is_held(directory) else status
 
 
 def latest_session(facts: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from bpnet.training.state import TrainingState
 
 
+SHARED_SUM = 1 << 20
+"""Parameters from which it pays to share the addition of two gradients; below, it takes less time
+than waking a thread and waiting for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replica:
     """What one thread needs to go through a batch."""
@@ -107,7 +112,11 @@ class Replicas:
                 for other in others[: count - 1]:
                     np.add(first, other, first)
 
-        self.team.run(work)
+        if len(self._each[0].network.arena.grad) < SHARED_SUM:
+            for number in range(self.team.size):
+                work(number)
+        else:
+            self.team.run(work)
 
     def predict(self, x: Array) -> Array:
         """Return the output for all rows, as `Network.predict` does, to the same bits."""

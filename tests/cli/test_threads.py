@@ -1,13 +1,17 @@
 """Threads that share the steps of a wide network, as users meet them."""
 
+import gzip
 import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from bpnet.cli import inputs
 from bpnet.cli.threads import TOGETHER
+from bpnet.config.document import Document
 from bpnet.nn.layers import LAYERS
 from bpnet.nn.network import Network
 from bpnet.runs import checkpoint, tensors
@@ -109,6 +113,72 @@ def test_the_layers_named_so_are_those_with_running_statistics():
     assert tuple(found) == TOGETHER
 
 
+def write_csv(folder):
+    (folder / "d.csv").write_text(",".join(f"x{i}" for i in range(1000)) + ",y\n")
+    return "d.csv", 1000
+
+
+def write_csv_gz(folder):
+    with gzip.open(folder / "d.csv.gz", "wt") as file:
+        file.write("\t".join("abcd") + "\n")
+    return "d.csv.gz", 3
+
+
+def write_npy(folder):
+    np.save(folder / "d.npy", np.zeros((3, 20, 30), np.float32))
+    return "d.npy", 600
+
+
+def write_npz(folder):
+    np.savez(folder / "d.npz", x=np.zeros((3, 70)), y=np.zeros(3))
+    return "d.npz", 70
+
+
+def write_compressed_npz(folder):
+    np.savez_compressed(folder / "d.npz", x=np.zeros((3, 28, 28, 1)), y=np.zeros(3))
+    return "d.npz", 784
+
+
+def write_idx(folder):
+    (folder / "d.idx").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 1, 0]))
+    return "{images: d.idx, labels: l.idx}", 5 * 256
+
+
+def write_nothing(folder):
+    return "missing.csv", 0
+
+
+def write_pipe(folder):
+    os.mkfifo(folder / "p.csv")
+    return "p.csv", 0
+
+
+def write_rubbish(folder):
+    (folder / "r.npz").write_bytes(b"PK\3\4\0\0\0\0\x08\0" + bytes(range(200, 250)))
+    return "r.npz", 0
+
+
+def choose_fashion(folder):
+    return "builtin:fashion", 784
+
+
+def choose_no_builtin(folder):
+    return "builtin:../../x", 0
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        *(write_csv, write_csv_gz, write_npy, write_npz, write_compressed_npz, write_idx),
+        *(write_nothing, write_pipe, write_rubbish, choose_fashion, choose_no_builtin),
+    ],
+)
+def test_inputs_are_seen_at_a_glance(tmp_path, write):
+    train, expected = write(tmp_path)
+    document = Document.parse(f"data: {{train: {train}}}", str(tmp_path / "c.yaml"))
+    assert inputs.estimate(document) == expected
+
+
 @pytest.mark.parametrize(
     ("threads", "batch", "layers", "expected"),
     [
@@ -139,3 +209,16 @@ def test_a_team_has_as_many_threads_as_its_batches_feed(threads, batch, layers, 
         [sys.executable, "-c", code, text], capture_output=True, text=True, env=environment
     )
     assert done.stdout.split() == [str(number) for number in expected], done.stderr
+
+
+def test_many_inputs_make_a_network_wide(bpnet, config, tmp_path):
+    rows = np.random.default_rng(0).standard_normal((200, 2000)).astype("f4")
+    np.savez(tmp_path / "d.npz", x=rows, y=np.arange(200) % 2)
+    layers = "[{type: dense, units: 64}, {type: dense, units: auto}]"
+    config(f"{{data: {{train: d.npz}}, model: {{layers: {layers}}}, loss: cross_entropy}}")
+    bpnet(
+        *("train", "c.yaml", "--run-dir", "run", "-q"),
+        *("training.epochs=1", "training.batch_size=128"),
+        env=FREE,
+    )
+    assert facts(tmp_path / "run")["shards"] == facts(tmp_path / "run")["team"] > 1

@@ -95,6 +95,13 @@ def test_repeated_trainings_have_intervals_and_ties(search):
     assert drawn.answers["What made the difference?"][0].startswith("Of the variance")
 
 
+def test_options_too_large_for_an_axis_are_drawn_by_name(search):
+    values = [{"values": {"seed": seed}} for seed in (10**400, 1, float("inf"))]
+    points = [point(i, 0.1, DEEP, i / 10, **value) for i, value in enumerate(values, 1)]
+    drawn = draw_search(search(points))
+    assert "score_1" in {path.stem for path in drawn.plots}
+
+
 def test_a_search_that_is_not_summed_up_is_told_by_its_runs(search):
     folder = search(POINTS)
     (folder / "leaderboard.json").unlink()

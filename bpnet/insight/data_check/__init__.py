@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from bpnet.config.document import Document
 from bpnet.config.schema import bind_config
@@ -163,11 +162,9 @@ def check_data(
     if not chosen:
         raise UsageError("--only and --skip together leave no check")
     config = bind_config(document)
-    name = document.source.name
-    folder = Path() if name.startswith("<") else Path(name).parent
     progress("reading")
     try:
-        material = gather(config, folder)
+        material = gather(config, document.folder)
     except OptionError as error:
         raise document.error(error) from None
     report = DataReport(
