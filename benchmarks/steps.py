@@ -74,7 +74,7 @@ class Work:
 
 def built(work: Work, compute: str = "numpy") -> Any:
     """Build a training from a config and a file, with the threads that ``bpnet train`` chooses."""
-    from bpnet.cli import threads
+    from bpnet import threads
     from bpnet.config.document import Document
 
     layers: list[Any] = []

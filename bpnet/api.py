@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bpnet import session
+from bpnet import session, threads
 from bpnet.config import of_run
 from bpnet.config.document import Document
 from bpnet.config.write import dump, inline
@@ -54,27 +54,29 @@ def train(
         document = Document.parse(dump(config))
     else:
         document = Document.read(str(config))
-    experiment = build(document.override(_assignments(overrides)))
-    for warning in experiment.warnings:
-        warnings.warn(warning, stacklevel=2)
-    if init_from is not None:
-        transfer = initialize_from(
-            experiment.state.network,
-            Path(init_from),
-            features=experiment.data.features,
-            target=experiment.data.target,
-        )
-        for warning in transfer.warnings:
+    document = document.override(_assignments(overrides))
+    with threads.chosen(document):
+        experiment = build(document)
+        for warning in experiment.warnings:
             warnings.warn(warning, stacklevel=2)
-    with session.begin(
-        experiment,
-        run_dir=Path(run_dir) if run_dir is not None else None,
-        runs_root=Path(runs_root),
-        parent=str(init_from) if init_from is not None else None,
-    ) as begun:
-        for _ in begun.events():
-            pass
-    return _drawn(begun)
+        if init_from is not None:
+            transfer = initialize_from(
+                experiment.state.network,
+                Path(init_from),
+                features=experiment.data.features,
+                target=experiment.data.target,
+            )
+            for warning in transfer.warnings:
+                warnings.warn(warning, stacklevel=2)
+        with session.begin(
+            experiment,
+            run_dir=Path(run_dir) if run_dir is not None else None,
+            runs_root=Path(runs_root),
+            parent=str(init_from) if init_from is not None else None,
+        ) as begun:
+            for _ in begun.events():
+                pass
+        return _drawn(begun)
 
 
 def resume(
@@ -112,19 +114,20 @@ def resume(
     if overrides or not (directory / rundir.RESULT).is_file():
         with lock.hold(directory, wait=wait) as doubt:
             document = of_run.current(directory, facts).override(_assignments(overrides))
-            begun = prepare(
-                directory,
-                document,
-                strict=strict,
-                allow_changed_data=allow_changed_data,
-                doubt=doubt,
-            )
-            if begun is not None:
-                for note in begun.notes:
-                    warnings.warn(note, stacklevel=2)
-                for _ in begun.events():
-                    pass
-                return _drawn(begun)
+            with threads.chosen(document, like=rundir.latest_session(facts)):
+                begun = prepare(
+                    directory,
+                    document,
+                    strict=strict,
+                    allow_changed_data=allow_changed_data,
+                    doubt=doubt,
+                )
+                if begun is not None:
+                    for note in begun.notes:
+                        warnings.warn(note, stacklevel=2)
+                    for _ in begun.events():
+                        pass
+                    return _drawn(begun)
     return FinishedRun(directory, rundir.read_json(directory / rundir.RESULT))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from bpnet import compiled, team
+from bpnet import compiled
 from bpnet.combinations import choose_metrics, make_monitor
 from bpnet.config.document import Document
 from bpnet.config.schema import Config
@@ -18,6 +18,7 @@ from bpnet.nn.losses import Loss
 from bpnet.nn.network import Network
 from bpnet.optim.optimizers import Optimizer
 from bpnet.preparation import Prepared
+from bpnet.threads import team
 from bpnet.training.state import Control, TrainingState
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "bpnet"
 
 FLOORS = [
-    {"errors", "options", "streams", "team"},
+    {"errors", "options", "streams", "threads"},
     {"nn"},
     {"optim"},
     {"compiled"},

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from bpnet.team import Team, team
+from bpnet.threads.team import Team, team
 
 
 def test_everybody_gets_a_piece_of_their_own_at_the_same_time():
@@ -70,7 +70,7 @@ def test_the_error_state_is_the_caller_s():
 def test_an_interrupt_waits_for_everybody_and_then_arrives():
     code = """
 import _thread, threading, time
-from bpnet.team import Team
+from bpnet.threads.team import Team
 over = []
 def work(number):
     if number:
@@ -91,7 +91,7 @@ except KeyboardInterrupt:
 def test_an_alarm_waits_for_everybody_and_then_arrives():
     code = """
 import signal, time
-from bpnet.team import Team
+from bpnet.threads.team import Team
 def ring(*_):
     raise TimeoutError
 signal.signal(signal.SIGALRM, ring)
@@ -124,7 +124,7 @@ def test_there_is_one_team_of_a_size_and_none_of_one_thread():
 def test_a_forked_process_has_a_team_of_its_own():
     code = """
 import os
-from bpnet.team import team
+from bpnet.threads.team import team
 seen = []
 parents = team(2)
 parents.run(seen.append)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.console import Console
 from bpnet.errors import BpnetError, ConfigError, RefusedError
 

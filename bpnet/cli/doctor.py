@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.arguments import Overrides
 from bpnet.cli.command import load_document, load_experiment
 from bpnet.cli.console import Console, seconds

@@ -10,7 +10,7 @@ def env(console: Console) -> None:
 
     What to say in a bug report.
     """
-    from bpnet.cli import threads
+    from bpnet import threads
 
     threads.choose()
     from bpnet.runs.provenance import environment

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.arguments import RunOrModel
 from bpnet.cli.console import Console, number
 from bpnet.errors import CheckFailedError, UsageError

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bpnet.cli import search_answer, search_shell, threads
+from bpnet import threads
+from bpnet.cli import search_answer, search_shell
 from bpnet.cli.arguments import Overrides
 from bpnet.cli.console import Console, seconds
 from bpnet.cli.search_progress import SearchProgress, counted, short

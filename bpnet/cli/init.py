@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.console import Console
 from bpnet.errors import RunError, UsageError, did_you_mean
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.arguments import RunOrModel
 from bpnet.cli.console import Console
 from bpnet.cli.evaluate import SPLITS

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.console import Console
 from bpnet.errors import UsageError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.console import Console
 from bpnet.errors import BpnetError, UsageError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.arguments import Run
 from bpnet.cli.console import Console
 from bpnet.errors import CheckFailedError

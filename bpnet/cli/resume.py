@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.console import Console
 from bpnet.cli.progress import carry_out
 from bpnet.cli.signals import Signals

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bpnet.cli import threads
+from bpnet import threads
 from bpnet.cli.command import load_document
 from bpnet.cli.console import Console
 from bpnet.config.write import inline

@@ -5,7 +5,6 @@ NumPy is imported only where it is asked about: the number of its threads is fix
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import os
 import platform
@@ -14,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bpnet import __version__, team
+from bpnet import __version__
+from bpnet.threads import blas as library
+from bpnet.threads import team
 
 
 def now() -> str:
@@ -40,7 +41,7 @@ def environment() -> dict[str, Any]:
         "simd": simd(),
         "cores": cores(),
         "blas": blas(),
-        "kernels": kernels(),
+        "kernels": library.kernels(),
         "threads": threads(),
         "team": team.size(),
     }
@@ -94,36 +95,6 @@ def blas() -> str:
     return f"{details.get('name', 'unknown')} {details.get('version', '')}".strip()
 
 
-def kernels() -> str:
-    """Return for which processor OpenBLAS multiplies, which is not always this one's name.
-
-    The variable OPENBLAS_CORETYPE overrides its choice. Empty for other libraries and systems.
-    """
-    import ctypes
-
-    for path in _mapped("openblas"):
-        with contextlib.suppress(OSError):  # of that name, but no library
-            # What is loaded is asked, and nothing else is ever loaded.
-            library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD)
-            for name in ("scipy_openblas_get_corename64_", "scipy_openblas_get_corename"):
-                if hasattr(library, name) or hasattr(library, name := name.removeprefix("scipy_")):
-                    ask = getattr(library, name)
-                    ask.restype = ctypes.c_char_p
-                    return str(ask().decode())
-    return ""
-
-
-def _mapped(word: str) -> list[str]:
-    """Return the files with this word in their paths that this process has mapped (on Linux)."""
-    try:
-        lines = Path("/proc/self/maps").read_bytes().splitlines()
-    except OSError:
-        return []
-    # In front of the path stand five columns; it may have spaces itself.
-    columns = [os.fsdecode(line).split(maxsplit=5) for line in lines]
-    return list(dict.fromkeys(row[5] for row in columns if word in row[-1] and len(row) == 6))
-
-
 def threads() -> int:
     """Return how many threads compute: a team's, or those of each matrix product."""
     return max(team.size(), blas_threads())
@@ -131,7 +102,10 @@ def threads() -> int:
 
 def blas_threads() -> int:
     """Return how many threads each matrix product may use."""
-    for name in team.VARIABLES:
+    told = library.threads() if "numpy" in sys.modules else None
+    if told is not None:
+        return told
+    for name in library.VARIABLES:
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:
             return int(value)

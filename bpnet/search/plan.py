@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bpnet import team
 from bpnet.config.document import Document
 from bpnet.config.nodes import Plain
 from bpnet.config.schema import Config, DataConfig, bind_config, emit_config, plain_config
@@ -24,6 +23,7 @@ from bpnet.search.reading import read_space
 from bpnet.search.space import Point, Space
 from bpnet.search.store import Trial
 from bpnet.search.task import Task
+from bpnet.threads import team
 
 _UNIMPORTANT = ("name", "threads", "compute", "checkpoint", "logging", "search")
 """No number of a training depends on these."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bpnet import team
+from bpnet.threads import team
 
 
 def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from bpnet.nn.layers.base import Pass
 from bpnet.nn.losses import Loss
 from bpnet.nn.network import EVALUATED, Network
 from bpnet.optim.blocks import blocks
-from bpnet.team import Team
+from bpnet.threads.team import Team
 
 if TYPE_CHECKING:
     from bpnet.training.state import TrainingState

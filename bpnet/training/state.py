@@ -20,7 +20,7 @@ from bpnet.optim.optimizers import Optimizer
 from bpnet.optim.regularization import Regularization
 from bpnet.optim.schedules import Schedule
 from bpnet.streams import stream
-from bpnet.team import team
+from bpnet.threads.team import team
 from bpnet.training.early_stopping import Monitor
 from bpnet.training.metrics import Metric
 from bpnet.training.replicas import Replicas

@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from bpnet.cli import inputs
-from bpnet.cli.threads import TOGETHER
 from bpnet.config.document import Document
 from bpnet.nn.layers import LAYERS
 from bpnet.nn.network import Network
 from bpnet.runs import checkpoint, tensors
+from bpnet.threads import blas, inputs
+from bpnet.threads.choice import TOGETHER
 
 WIDE = """\
 threads: 2
@@ -199,8 +199,8 @@ def test_inputs_are_seen_at_a_glance(tmp_path, write):
 def test_a_team_has_as_many_threads_as_its_batches_feed(threads, batch, layers, expected):
     text = f"threads: {threads}\nmodel: {{layers: {layers}}}\ntraining: {{batch_size: {batch}}}"
     code = (
-        "import os, sys\nfrom bpnet import team\nfrom bpnet.cli import threads\n"
-        "from bpnet.config.document import Document\nthreads._cores = lambda: 2\n"
+        "import os, sys\nfrom bpnet.threads import team\nfrom bpnet import threads\n"
+        "from bpnet.config.document import Document\nthreads.choice._cores = lambda: 2\n"
         "threads.choose(Document.parse(sys.argv[1]))\n"
         "print(team.size(), os.environ['OPENBLAS_NUM_THREADS'])"
     )
@@ -222,3 +222,33 @@ def test_many_inputs_make_a_network_wide(bpnet, config, tmp_path):
         env=FREE,
     )
     assert facts(tmp_path / "run")["shards"] == facts(tmp_path / "run")["team"] > 1
+
+
+@pytest.mark.skipif(blas.threads() is None, reason="this library can't be told")
+def test_python_has_the_threads_of_the_command_and_then_its_own_again(run, tmp_path):
+    code = """
+import numpy
+import bpnet
+from bpnet.threads import blas, team
+before = blas.threads()
+done = bpnet.train("c.yaml", run_dir="python", training__epochs=1)
+print(blas.threads() == before, team.size(), done.directory)
+done = bpnet.resume("python", training__epochs=3)
+print(blas.threads() == before, team.size(), done.directory)
+try:
+    bpnet.train("c.yaml", run_dir="no", loss="nothing")
+except bpnet.errors.ConfigError:
+    print(blas.threads() == before, team.size(), "no")
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in FREE}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert done.stdout == "True 1 python\nTrue 1 python\nTrue 1 no\n", done.stderr
+    assert "bit-exact" not in done.stderr
+    assert [facts(tmp_path / "python")[name] for name in ("threads", "team")] == [2, 2]
+    assert ends(tmp_path / "python") == ends(run)

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from bpnet import assembly, team
+from bpnet import assembly
 from bpnet.nn.layers import LAYERS
 from bpnet.nn.layers.base import Pass
 from bpnet.nn.losses import LOSSES
 from bpnet.nn.network import Network
 from bpnet.optim.optimizers import OPTIMIZERS
+from bpnet.threads import team
 from bpnet.training.evaluate import evaluate
 from bpnet.training.events import EpochEnd, StepEnd
 from bpnet.training.fit import fit, learn

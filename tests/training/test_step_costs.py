@@ -14,7 +14,7 @@ from bpnet.nn.losses import LOSSES
 from bpnet.nn.network import Network
 from bpnet.optim.optimizers import OPTIMIZERS
 from bpnet.optim.schedules import SCHEDULES
-from bpnet.team import Team
+from bpnet.threads.team import Team
 from bpnet.training.early_stopping import Monitor
 from bpnet.training.events import StepEnd
 from bpnet.training.fit import learn

@@ -14,7 +14,7 @@ from bpnet.nn.layers.base import Layer, Pass
 from bpnet.nn.layers.dropout import Dropout
 from bpnet.nn.vectors import views
 from bpnet.nn.watching import shadowed, tensors_of
-from bpnet.team import Team
+from bpnet.threads.team import Team
 from bpnet.training.state import TrainingState
 
 

@@ -15,7 +15,7 @@ from bpnet.errors import DivergedError, RunError
 from bpnet.nn.arena import Arena, Array, aligned
 from bpnet.optim.blocks import blocks, constant
 from bpnet.options import NonNegative, Range
-from bpnet.team import Team
+from bpnet.threads.team import Team
 
 LearningRate = Annotated[
     float, Range(gt=0, le=1e6), "step size, which the schedule scales over time"

@@ -1,15 +1,15 @@
-"""How many threads compute, and whose: decided before NumPy is imported, never after."""
+"""How many threads compute, and whose: decided before NumPy is imported, if it can be."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bpnet import team
-from bpnet.cli import inputs
+from bpnet.threads import blas, inputs, team
 
 if TYPE_CHECKING:
     from bpnet.config.document import Document
@@ -19,15 +19,37 @@ TOGETHER = ("batch_norm",)
 
 
 def choose(document: Document | None = None, *, like: Mapping[str, Any] | None = None) -> None:
-    """Set the threads that a config asks for; ``auto``: one, or all cores for wide networks.
+    """Set the threads that a config asks for, in a process that has not imported NumPy yet.
+
+    In one that has, somebody else has decided. See `chosen` for the rules.
+    """
+    found = None if "numpy" in sys.modules else _choice(document, like)
+    if found is not None:
+        team.use(found.threads, as_team=found.as_team)
+
+
+def chosen(
+    document: Document, *, like: Mapping[str, Any] | None = None
+) -> AbstractContextManager[None]:
+    """Compute with the threads that a config asks for; ``auto``: one, or all cores where it pays.
 
     With the facts of a run (`like`), ``auto`` is what it was there, as the last bit of a sum
     depends on it. Else what the user has set in the environment wins over ``auto``. Without a
     config there is nothing large to compute, so one thread. Several threads are a team's
-    (`bpnet.team`) where layers and batches allow it, else those of the library for matrix products.
+    (`bpnet.threads.team`) where layers and batches allow it, else those of the library for matrix
+    products. Afterwards the threads are those of before.
     """
-    if "numpy" in sys.modules:
-        return
+    found = _choice(document, like)
+    return nullcontext() if found is None else team.using(found.threads, as_team=found.as_team)
+
+
+class _Choice(NamedTuple):
+    threads: int
+    as_team: bool
+
+
+def _choice(document: Document | None, like: Mapping[str, Any] | None) -> _Choice | None:
+    """Return what is chosen; None if all stays as it is."""
     asked = None if document is None else document.peek("threads", default="auto")
     before = None if like is None else like.get("threads")
     if document is not None:
@@ -38,12 +60,12 @@ def choose(document: Document | None = None, *, like: Mapping[str, Any] | None =
         count = asked
     elif isinstance(before, int) and 0 < before <= _cores():
         count = before
-    elif any(os.environ.get(name) for name in team.VARIABLES):
-        return
+    elif any(os.environ.get(name) for name in blas.VARIABLES):
+        return None
     else:
         wide = document is not None and _multiplications(document) >= team.ENOUGH
         count = _cores() if wide else 1
-    team.use(min(count, most) if most > 1 else count, as_team=most > 1)
+    return _Choice(min(count, most), as_team=True) if most > 1 else _Choice(count, as_team=False)
 
 
 def _is_together(document: Document) -> bool:

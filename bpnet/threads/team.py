@@ -12,10 +12,10 @@ import contextvars
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-"""Where the libraries behind NumPy look, once, when it is imported."""
+from bpnet.threads import blas
 
 ENOUGH = 1 << 23
 """Multiplications in the matrix products of a forward pass from which it pays to share a step.
@@ -125,8 +125,8 @@ _teams: dict[int, Team] = {}
 def use(threads: int, *, as_team: bool) -> None:
     """Say with how many threads this process computes, at best before NumPy is imported.
 
-    Afterwards the library's threads stay what they are, and only where that is one, as other
-    programs arrange it for their workers, there can be a team.
+    Afterwards only a library that can still be told has another number. Where it can't, all stays
+    as it is, and only where products take one thread there can be a team.
 
     Parameters
     ----------
@@ -136,11 +136,31 @@ def use(threads: int, *, as_team: bool) -> None:
         Whether they are a team's, or those of the library for matrix products.
     """
     global _size
+    products = 1 if as_team else threads
     if "numpy" not in sys.modules:
-        os.environ.update(dict.fromkeys(VARIABLES, str(1 if as_team else threads)))
-    elif not as_team or "1" not in (os.environ.get(name) for name in VARIABLES):
+        os.environ.update(dict.fromkeys(blas.VARIABLES, str(products)))
+    elif not blas.set_threads(products) and not (as_team and _one_by_environment()):
         return
     _size = threads if as_team else 1
+
+
+def _one_by_environment() -> bool:
+    """Say whether products take one thread, as other programs arrange it for their workers."""
+    return "1" in (os.environ.get(name) for name in blas.VARIABLES)
+
+
+@contextmanager
+def using(threads: int, *, as_team: bool) -> Iterator[None]:
+    """Compute with so many threads, as `use` says it, and then with those of before again."""
+    global _size
+    size, products = _size, blas.threads()
+    use(threads, as_team=as_team)
+    try:
+        yield
+    finally:
+        _size = size
+        if products is not None:
+            blas.set_threads(products)
 
 
 def size() -> int:
