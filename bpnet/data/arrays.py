@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bpnet.data.cells import number_columns
-from bpnet.data.decimals import EXACT
 from bpnet.data.files import Opener, reading
 from bpnet.data.levels import MISSING
 from bpnet.data.lines import quoted
 from bpnet.data.npy import array_from, read_header, wrong_size
 from bpnet.data.npz import members_of, open_archive, unpack
+from bpnet.data.powers import EXACT
 from bpnet.data.table import Column, Fingerprint, Kind, Table, Tensor, check_width
 from bpnet.errors import DataError
 from bpnet.nn.arena import Array

@@ -25,12 +25,13 @@ from itertools import compress, product
 
 import numpy as np
 
-from bpnet.data.decimals import EXACT, Decimals, parse_decimals
+from bpnet.data.decimals import Decimals, parse_decimals
 from bpnet.data.grid import MAX_CELL, Cells
 from bpnet.data.growing import Growing
 from bpnet.data.levels import MISSING as MISSING
 from bpnet.data.levels import Levels, are_missing
 from bpnet.data.lines import quoted
+from bpnet.data.powers import EXACT
 from bpnet.data.table import Column, Kind
 from bpnet.errors import DataError
 from bpnet.nn.arena import Array
@@ -46,6 +47,9 @@ _NO_NUMBER_FORMS = {
     for form in product(*(dict.fromkeys([c, c.upper()]) for c in text))
 }
 """No numbers, in capitals and small letters."""
+
+_FEW = 16
+"""Cells that are as soon read one by one as looked at for gaps."""
 
 NUMBER_BYTES = b"0123456789+-.eE \t"
 
@@ -154,7 +158,8 @@ class ColumnCells:
         known = self.rounded is not None
         if found.unknown is not None:
             rest = np.flatnonzero(found.unknown)
-            rest = rest[~are_missing(cells.take(rest))]
+            if len(rest) > _FEW:
+                rest = rest[~are_missing(cells.take(rest))]
             places = [lines[row] for row in rest.tolist()]
             found.values[rest] = self._numbers_in(cells.take(rest).texts(), places)
         if not known and found.rounded is not None and found.rounded.any():

@@ -28,9 +28,11 @@ import numpy as np
 
 from bpnet.data.ahead import made_side_by_side
 from bpnet.data.cells import NUMBER, ColumnCells, plain_numbers
-from bpnet.data.decimals import EXACT, WORDS, Decimals, parse_decimals
+from bpnet.data.decimals import Decimals, parse_decimals
+from bpnet.data.digits import WORDS
 from bpnet.data.grid import MAX_CELL, CellFinder, Cells, Grid
 from bpnet.data.lines import LineFeed, TextBlocks, quoted
+from bpnet.data.powers import EXACT
 from bpnet.data.table import Stream, check_width
 from bpnet.errors import DataError
 from bpnet.nn.arena import Array
@@ -280,10 +282,7 @@ def _add_grid(grid: Grid, decimals: _Decimals, lines: Sequence[int], columns: _C
     for place, column in enumerate(columns):
         if place in decimals and column is not None:
             found, cells, own = decimals[place]
-            if found.unknown is None and found.rounded is None:
-                column.add(found.values[own])
-            else:
-                column.add_decimals(found.take(own), cells.take(own), lines)
+            column.add_decimals(found.take(own), cells.take(own), lines)
         elif column is not None:
             column.add_cells(grid.columns([place]), lines)
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from bpnet.data.cells import ColumnCells
-from bpnet.data.decimals import EXACT
 from bpnet.data.lines import TextBlocks, quoted
+from bpnet.data.powers import EXACT
 from bpnet.data.table import Stream, check_width, number_text
 from bpnet.errors import DataError
 

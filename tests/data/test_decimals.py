@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bpnet.data.decimals import EXACT, Decimals, parse_decimals
+from bpnet.data.decimals import Decimals, parse_decimals
+from bpnet.data.powers import EXACT
 from bpnet.data.words import MARGIN
 
 GRAMMAR = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -219,6 +220,43 @@ def test_columns_as_programs_write_them_leave_nothing_to_float():
         assert known(texts) == texts, form
     texts = [repr(draw.gauss(0, 1)) for _ in range(20_000)]
     assert len(known(texts)) > 19_900
+
+
+TOO_LONG = [
+    *("1" * 21 + ".25", "1" * 18 + ".25", "9" * 22 + ".", "0" * 23 + ".25", "0" * 24 + "1."),
+    *("1." + "1" * 19, "1." + "0" * 22, "0." + "1" * 20, "0." + "0" * 23, "9." + "9" * 400),
+]
+TIES = ["9007199254740993.", "9007199254740995.0"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["0.25", "-1.5", "9.87654321012345678", "-0.00012345678901234567"] * 50,  # one digit first
+        ["1.25", "-99.00", "1234567890123456.78", ".50"] * 50,  # two digits last
+        ["12.", "-3.", "9007199254740991."] * 70,
+        ["1.123456789012345678", "-0.000000000000000001", "9.999999999999999999"] * 70,
+    ],
+)
+def test_a_few_cells_may_be_unlike_the_others_of_a_column(column):
+    for others in (PLAIN, [*PLAIN, "1e-05", "1.25e+10"], ["+1.25", "1.2.5", "1.25e-05"] * 16):
+        mixed = column * 2
+        for place, text in enumerate(others):
+            mixed.insert(3 * place + len(column), text)
+        told = known(mixed)
+        assert [text for text in told if text in column] == [t for t in mixed if t in column]
+        assert {text for text in others if text in PLAIN} <= set(told)
+    for text in (*NONE, *TOO_LONG, *TIES):
+        assert known([*column, text, *column]) == column * 2
+
+
+def test_numbers_next_to_the_middle_of_two_floats_are_told_behind_one_digit():
+    draw = random.Random(0)
+    below = [2.0**-k for k in range(1, 8)] + [draw.random() for _ in range(2000)]
+    middles = [(Fraction(x) + Fraction(float(np.nextafter(x, 1)))) / 2 for x in below]
+    for decimals in range(15, 20):
+        texts = [f"0.{round(middle * 10**decimals):0{decimals}}" for middle in middles]
+        assert known(texts) == texts
 
 
 number_like = st.from_regex(r"\A[+-]?\d{0,12}\.?\d{0,22}([eE][+-]?\d{1,3})?\Z")
