@@ -17,14 +17,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from measuring import Spread, Subject, in_turns, ratios, table
-from steps import built, parse
+from steps import Work, built
 
 NETWORKS = ("64-64-32-10 x 32", "64-256-128-10 x 64", "784-512-256-10 x 128")
 
 
 def measure(network: str, kind: str) -> float:
     """Return microseconds a step of one way to train, over about a second."""
-    experiment = built(*parse(network))
+    experiment = built(Work.parse(network))
     state = experiment.state
     steps = state.batches.steps
 

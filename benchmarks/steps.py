@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -48,18 +49,30 @@ Steps = Callable[[int], Any]
 
 @dataclass(frozen=True)
 class Work:
-    """What is trained: units from input to output, rows in a batch and in all of the data."""
+    """What is trained.
 
+    Attributes
+    ----------
+    network
+        Its name, ``64-64-32-10 x 32`` or ``64-64-32-10 x 32 of 100000``.
+    sizes
+        Units from input to output.
+    batch, rows
+        Rows in a batch and in all of the data.
+    """
+
+    network: str
     sizes: tuple[int, ...]
     batch: int
     rows: int
 
     @classmethod
     def parse(cls, network: str) -> Work:
-        """Read ``64-64-32-10 x 32``, or ``64-64-32-10 x 32 of 100000``."""
+        """Read the name of a network."""
         sizes, _, rest = network.partition(" x ")
         batch, _, rows = rest.partition(" of ")
-        return cls(tuple(map(int, sizes.split("-"))), int(batch), int(rows or int(batch) * BATCHES))
+        units = tuple(map(int, sizes.split("-")))
+        return cls(network, units, int(batch), int(rows or int(batch) * BATCHES))
 
     def data(self) -> tuple[Any, Any]:
         """Make rows that everybody learns from."""
@@ -90,17 +103,16 @@ def built(work: Work, compute: str = "numpy") -> Any:
         "compute": compute,
     }
     with tempfile.TemporaryDirectory() as folder:
+        # Another process writes the data, as NumPy must not be here before threads are chosen.
+        command = [sys.executable, __file__, "--network", work.network, "--write"]
+        subprocess.run([*command, str(Path(folder) / "rows.npz")], check=True)
         path = Path(folder) / "config.yaml"
         path.write_text(json.dumps(config))
         document = Document.read(str(path))
         threads.choose(document)
-        x, y = work.data()
-
-        import numpy as np
 
         from bpnet.experiment import build
 
-        np.savez(Path(folder) / "rows.npz", x=x, y=y)
         return build(document)
 
 
@@ -340,7 +352,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="a subject, a round")
     parser.add_argument("--network", action="append", help="a name, or all")
     parser.add_argument("--measure", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--write", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.write:
+        import numpy as np
+
+        np.savez(given.write, **dict(zip("xy", Work.parse(given.network[0]).data(), strict=True)))
+        return
     if given.measure:
         work = Work.parse(given.network[0])
         print(json.dumps(time_steps(SIDES[given.measure][0](work), given.seconds)))

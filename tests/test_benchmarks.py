@@ -32,3 +32,8 @@ def test_a_wrong_argument_is_told_at_once(tmp_path, arguments, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert "layers ..." not in done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(BENCHMARKS.glob("[a-z]*.py")), ids=lambda path: path.stem)
+def test_every_benchmark_finds_what_it_imports(path):
+    subprocess.run([sys.executable, "-c", f"import {path.stem}"], cwd=BENCHMARKS, check=True)
