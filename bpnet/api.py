@@ -110,9 +110,10 @@ def resume(
         `RefusedError` (see `bpnet.errors`).
     """
     directory = Path(run)
-    facts = rundir.open_run(directory)
+    rundir.open_run(directory)
     if overrides or not (directory / rundir.RESULT).is_file():
         with lock.hold(directory, wait=wait) as doubt:
+            facts = rundir.open_run(directory)  # another process may have changed them meanwhile
             document = of_run.current(directory, facts).override(_assignments(overrides))
             with threads.chosen(document, like=rundir.latest_session(facts)):
                 begun = prepare(

@@ -3,10 +3,11 @@
 `scaled` gives what exact arithmetic rounds to, or says that it can't tell. It takes the cheapest
 way that all numbers at hand allow:
 
-- If w and 10**k are both exact in float64, one division rounds correctly (Clinger, 1990).
+- If w and 10**-k are both exact in float64, one division rounds correctly (Clinger, 1990).
 - A quotient of the rounded w is off by less than two units in its last place. How much it is off
   follows exactly from integers of 64 bits, whatever overflows from the two products that are
-  subtracted, and is added. For up to 19 decimals that decides every case.
+  subtracted, and is added. For d of up to 19 decimals that decides every case in which the last
+  place of the quotient is worth 2**-d or less, which is nearly every one.
 - Otherwise the product is computed in double-double arithmetic (Dekker, 1971), to 100 bits. If all
   numbers within the error bound round to the same float64, that is the value; if not, it is a tie
   or close to one.

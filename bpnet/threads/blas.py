@@ -1,18 +1,20 @@
 """The library behind NumPy's matrix products, asked and told while it is loaded.
 
-That is OpenBLAS on Linux. Of other libraries and systems nothing is known here; what variables of
-the environment say when NumPy is imported holds for all.
+That is OpenBLAS. Of other libraries nothing is known here; what variables of the environment say
+when NumPy is imported holds for all.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-from pathlib import Path
+import sys
 from typing import Any
 
 VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 """Where the libraries look, once, when they are loaded."""
+
+_DECORATIONS = [(before, after) for before in ("scipy_", "") for after in ("64_", "")]
+"""What builds of OpenBLAS put around the names of their functions."""
 
 
 def kernels() -> str:
@@ -45,33 +47,21 @@ def set_threads(count: int) -> bool:
 
 
 def _function(name: str) -> Any:
-    """Return a function of the library that is loaded, by its name in the manual.
+    """Return a function of NumPy's library by its name in the manual; None if there is none.
 
-    None if there is no such library, or it has no such function. Where other packages have brought
-    one of their own, NumPy's comes first.
+    It is looked up from NumPy's own module, so a library that another package has brought is never
+    taken for it; and nothing is loaded that isn't there.
     """
+    module = sys.modules.get("numpy._core._multiarray_umath")
+    if module is None or module.__file__ is None or not hasattr(os, "RTLD_NOLOAD"):
+        return None
     import ctypes
 
-    for path in sorted(_mapped("openblas"), key=lambda path: "numpy" not in path):
-        with contextlib.suppress(OSError):  # of that name, but no library
-            # What is loaded is asked, and nothing else is ever loaded.
-            library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD)
-            for found in (f"{before}openblas_{name}{after}" for before, after in _DECORATIONS):
-                if hasattr(library, found):
-                    return getattr(library, found)
-    return None
-
-
-_DECORATIONS = [(before, after) for before in ("scipy_", "") for after in ("64_", "")]
-"""What builds of OpenBLAS put around the names of their functions."""
-
-
-def _mapped(word: str) -> list[str]:
-    """Return the files with this word in their paths that this process has mapped (on Linux)."""
     try:
-        lines = Path("/proc/self/maps").read_bytes().splitlines()
+        library = ctypes.CDLL(module.__file__, mode=os.RTLD_NOLOAD)
     except OSError:
-        return []
-    # In front of the path stand five columns; it may have spaces itself.
-    columns = [os.fsdecode(line).split(maxsplit=5) for line in lines]
-    return list(dict.fromkeys(row[5] for row in columns if word in row[-1] and len(row) == 6))
+        return None
+    for before, after in _DECORATIONS:
+        if hasattr(library, found := f"{before}openblas_{name}{after}"):
+            return getattr(library, found)
+    return None

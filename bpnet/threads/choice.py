@@ -21,7 +21,8 @@ TOGETHER = ("batch_norm",)
 def choose(document: Document | None = None, *, like: Mapping[str, Any] | None = None) -> None:
     """Set the threads that a config asks for, in a process that has not imported NumPy yet.
 
-    In one that has, somebody else has decided. See `chosen` for the rules.
+    In one that has, somebody else has decided. See `chosen` for the rules; without a config there
+    is nothing large to compute, so one thread.
     """
     found = None if "numpy" in sys.modules else _choice(document, like)
     if found is not None:
@@ -34,10 +35,9 @@ def chosen(
     """Compute with the threads that a config asks for; ``auto``: one, or all cores where it pays.
 
     With the facts of a run (`like`), ``auto`` is what it was there, as the last bit of a sum
-    depends on it. Else what the user has set in the environment wins over ``auto``. Without a
-    config there is nothing large to compute, so one thread. Several threads are a team's
-    (`bpnet.threads.team`) where layers and batches allow it, else those of the library for matrix
-    products. Afterwards the threads are those of before.
+    depends on it, and on whose they were. Else what the user has set in the environment wins over
+    ``auto``. Several threads are a team's (`bpnet.threads.team`) where layers and batches allow it,
+    else those of the library for matrix products. Afterwards the threads are those of before.
     """
     found = _choice(document, like)
     return nullcontext() if found is None else team.using(found.threads, as_team=found.as_team)
@@ -51,21 +51,22 @@ class _Choice(NamedTuple):
 def _choice(document: Document | None, like: Mapping[str, Any] | None) -> _Choice | None:
     """Return what is chosen; None if all stays as it is."""
     asked = None if document is None else document.peek("threads", default="auto")
+    if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
+        asked = None
     before = None if like is None else like.get("threads")
-    if document is not None:
-        most = 1 if _is_together(document) else _batch(document) // team.LEAST
-    else:
-        most = 1 if like is None else like.get("team", 1)
-    if isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
-        count = asked
-    elif isinstance(before, int) and 0 < before <= _cores():
-        count = before
-    elif any(os.environ.get(name) for name in blas.VARIABLES):
-        return None
-    else:
+    fits = isinstance(before, int) and 0 < before <= _cores()
+    if like is not None and fits and asked in (None, before):
+        return _Choice(int(like["threads"]), as_team=like.get("team", 1) != 1)
+    if asked is None:
+        if any(os.environ.get(name) for name in blas.VARIABLES):
+            return None
         wide = document is not None and _multiplications(document) >= team.ENOUGH
-        count = _cores() if wide else 1
-    return _Choice(min(count, most), as_team=True) if most > 1 else _Choice(count, as_team=False)
+        asked = _cores() if wide else 1
+    if document is not None and not _is_together(document):
+        most = _batch(document) // team.LEAST
+        if most > 1:
+            return _Choice(min(asked, most), as_team=True)
+    return _Choice(min(asked, _cores()), as_team=False)
 
 
 def _is_together(document: Document) -> bool:

@@ -58,11 +58,13 @@ def _inputs(start: bytes) -> int:
     if start[:4] == b"PK\3\4" and start[8:10] == b"\x08\0":  # NPZ, compressed
         begin = 30 + sum(int.from_bytes(start[i : i + 2], "little") for i in (26, 28))
         start = zlib.decompressobj(-zlib.MAX_WBITS).decompress(start[begin:], GLANCE)
-    if start[:2] == b"\0\0":  # IDX: a type and the number of dimensions, then each of these
+    if (
+        start[:2] == b"\0\0" and len(start) > 3
+    ):  # IDX: a type and the number of dimensions, then each of these
         sides = [int.from_bytes(start[i : i + 4], "big") for i in range(4, 4 + 4 * start[3], 4)]
         return math.prod(sides[1:])
     array = _SHAPE.search(start)
     if array is not None:  # NPY, or the first array of NPZ
         return math.prod(int(side) for side in array[1].split(b",")[1:] if side.strip())
-    line = start.partition(b"\n")[0]
-    return max(line.count(separator) for separator in (b",", b"\t", b";"))
+    line = start.lstrip(b"\r\n").partition(b"\n")[0]
+    return max(line.count(separator) for separator in (b",", b"\t", b";", b"|"))

@@ -149,18 +149,42 @@ def _one_by_environment() -> bool:
     return "1" in (os.environ.get(name) for name in blas.VARIABLES)
 
 
+class _Users:
+    """Those who compute with other threads than the process had: how many, and what it had."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+        self.size: int = 1
+        self.products: int | None = None
+
+
+_users = _Users()
+
+
 @contextmanager
 def using(threads: int, *, as_team: bool) -> Iterator[None]:
-    """Compute with so many threads, as `use` says it, and then with those of before again."""
+    """Compute with so many threads, as `use` says it, and then with those of before again.
+
+    The threads are the whole process's: who comes while another one computes takes what is set.
+    """
     global _size
-    size, products = _size, blas.threads()
-    use(threads, as_team=as_team)
+    with _users.lock:
+        if not _users.count:
+            _users.size, _users.products = _size, blas.threads()
+        _users.count += 1
     try:
+        with _users.lock:
+            if _users.count == 1:
+                use(threads, as_team=as_team)
         yield
     finally:
-        _size = size
-        if products is not None:
-            blas.set_threads(products)
+        with _users.lock:
+            _users.count -= 1
+            if not _users.count:
+                _size = _users.size
+                if _users.products is not None:
+                    blas.set_threads(_users.products)
 
 
 def size() -> int:

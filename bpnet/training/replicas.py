@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 SHARED_SUM = 1 << 20
-"""Parameters from which it pays to share the addition of two gradients; below, it takes less time
+"""Numbers to add from which it pays to share the addition of gradients; below, it takes less time
 than waking a thread and waiting for it."""
 
 
@@ -112,7 +112,7 @@ class Replicas:
                 for other in others[: count - 1]:
                     np.add(first, other, first)
 
-        if len(self._each[0].network.arena.grad) < SHARED_SUM:
+        if len(self._each[0].network.arena.grad) * (count - 1) < SHARED_SUM:
             for number in range(self.team.size):
                 work(number)
         else:

@@ -1,6 +1,5 @@
 """Threads that share the steps of a wide network, as users meet them."""
 
-import gzip
 import json
 import os
 import subprocess
@@ -9,11 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from bpnet.config.document import Document
 from bpnet.nn.layers import LAYERS
 from bpnet.nn.network import Network
 from bpnet.runs import checkpoint, tensors
-from bpnet.threads import blas, inputs
+from bpnet.threads import blas
 from bpnet.threads.choice import TOGETHER
 
 WIDE = """\
@@ -113,79 +111,13 @@ def test_the_layers_named_so_are_those_with_running_statistics():
     assert tuple(found) == TOGETHER
 
 
-def write_csv(folder):
-    (folder / "d.csv").write_text(",".join(f"x{i}" for i in range(1000)) + ",y\n")
-    return "d.csv", 1000
-
-
-def write_csv_gz(folder):
-    with gzip.open(folder / "d.csv.gz", "wt") as file:
-        file.write("\t".join("abcd") + "\n")
-    return "d.csv.gz", 3
-
-
-def write_npy(folder):
-    np.save(folder / "d.npy", np.zeros((3, 20, 30), np.float32))
-    return "d.npy", 600
-
-
-def write_npz(folder):
-    np.savez(folder / "d.npz", x=np.zeros((3, 70)), y=np.zeros(3))
-    return "d.npz", 70
-
-
-def write_compressed_npz(folder):
-    np.savez_compressed(folder / "d.npz", x=np.zeros((3, 28, 28, 1)), y=np.zeros(3))
-    return "d.npz", 784
-
-
-def write_idx(folder):
-    (folder / "d.idx").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 1, 0]))
-    return "{images: d.idx, labels: l.idx}", 5 * 256
-
-
-def write_nothing(folder):
-    return "missing.csv", 0
-
-
-def write_pipe(folder):
-    os.mkfifo(folder / "p.csv")
-    return "p.csv", 0
-
-
-def write_rubbish(folder):
-    (folder / "r.npz").write_bytes(b"PK\3\4\0\0\0\0\x08\0" + bytes(range(200, 250)))
-    return "r.npz", 0
-
-
-def choose_fashion(folder):
-    return "builtin:fashion", 784
-
-
-def choose_no_builtin(folder):
-    return "builtin:../../x", 0
-
-
-@pytest.mark.parametrize(
-    "write",
-    [
-        *(write_csv, write_csv_gz, write_npy, write_npz, write_compressed_npz, write_idx),
-        *(write_nothing, write_pipe, write_rubbish, choose_fashion, choose_no_builtin),
-    ],
-)
-def test_inputs_are_seen_at_a_glance(tmp_path, write):
-    train, expected = write(tmp_path)
-    document = Document.parse(f"data: {{train: {train}}}", str(tmp_path / "c.yaml"))
-    assert inputs.estimate(document) == expected
-
-
 @pytest.mark.parametrize(
     ("threads", "batch", "layers", "expected"),
     [
         (8, 96, "[{type: dense, units: 99}]", (6, 1)),  # at least 16 rows each
-        (8, 31, "[{type: dense, units: 99}]", (1, 8)),
+        (8, 31, "[{type: dense, units: 99}]", (1, 2)),  # and products at most the cores
         (8, "full", "[{type: dense, units: 99}]", (8, 1)),
-        (8, 96, "[{type: residual, layers: [batch_norm]}]", (1, 8)),
+        (8, 96, "[{type: residual, layers: [batch_norm]}]", (1, 2)),
         ("auto", 128, "[{type: dense, units: 255}, relu, {type: dense, units: 255}]", (1, 1)),
         ("auto", 128, "[{type: dense, units: 256}, relu, {type: dense, units: 9}]", (2, 1)),
         (
@@ -252,3 +184,18 @@ except bpnet.errors.ConfigError:
     assert "bit-exact" not in done.stderr
     assert [facts(tmp_path / "python")[name] for name in ("threads", "team")] == [2, 2]
     assert ends(tmp_path / "python") == ends(run)
+
+
+def test_a_run_goes_on_with_the_threads_it_had_whosever_they_were(bpnet, config, tmp_path):
+    config(WIDE)
+    ours = "import bpnet.cli\nfrom bpnet.threads import choice\n"
+    ours += "choice.TOGETHER = ('dense',)\nbpnet.cli.run()"  # as before there were teams
+    subprocess.run(
+        [sys.executable, "-c", ours, "train", "c.yaml", "--run-dir", "old", "-q"],
+        env={k: v for k, v in os.environ.items() if k not in FREE},
+        cwd=tmp_path,
+        check=False,
+    )
+    assert [facts(tmp_path / "old")[name] for name in ("threads", "team")] == [2, 1]
+    done = bpnet("train", "--resume", "old", "training.epochs=4", env=FREE)
+    assert "bit-exact" not in done.err

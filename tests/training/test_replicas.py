@@ -14,7 +14,7 @@ from bpnet.training.evaluate import evaluate
 from bpnet.training.events import EpochEnd, StepEnd
 from bpnet.training.fit import fit, learn
 from bpnet.training.guard import Guard
-from bpnet.training.replicas import Replicas
+from bpnet.training.replicas import SHARED_SUM, Replicas
 
 
 def train(state, replicas=None, epochs=2):
@@ -46,8 +46,10 @@ SITUATIONS = {
 
 
 @pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("shared_sum", [0, SHARED_SUM])
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_threads_change_no_bit(make_state, name, threads):
+def test_threads_change_no_bit(make_state, monkeypatch, name, shared_sum, threads):
+    monkeypatch.setattr("bpnet.training.replicas.SHARED_SUM", shared_sum)
     alone, shared = (make_state(shards=threads, **SITUATIONS[name]) for _ in range(2))
     replicas = Replicas(shared, team.Team(threads))
     assert train(shared, replicas) == train(alone)
