@@ -58,9 +58,7 @@ def _inputs(start: bytes) -> int:
     if start[:4] == b"PK\3\4" and start[8:10] == b"\x08\0":  # NPZ, compressed
         begin = 30 + sum(int.from_bytes(start[i : i + 2], "little") for i in (26, 28))
         start = zlib.decompressobj(-zlib.MAX_WBITS).decompress(start[begin:], GLANCE)
-    if (
-        start[:2] == b"\0\0" and len(start) > 3
-    ):  # IDX: a type and the number of dimensions, then each of these
+    if start[:2] == b"\0\0" and len(start) > 3:  # IDX: a type, how many sides, and each of them
         sides = [int.from_bytes(start[i : i + 4], "big") for i in range(4, 4 + 4 * start[3], 4)]
         return math.prod(sides[1:])
     array = _SHAPE.search(start)
