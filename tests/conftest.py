@@ -5,10 +5,12 @@ import signal
 import pytest
 from chromium import CHROMIUM, Browser
 
+# A shell without job control starts what runs in its background deaf to SIGINT, nohup to SIGHUP; so
+# would every command be that the tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell without job control starts what runs in its background so, and so would every command
-    # be started that the tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
