@@ -53,10 +53,10 @@ def _choice(document: Document | None, like: Mapping[str, Any] | None) -> _Choic
     asked = None if document is None else document.peek("threads", default="auto")
     if not isinstance(asked, int) or isinstance(asked, bool) or asked < 1:
         asked = None
-    before = None if like is None else like.get("threads")
-    fits = isinstance(before, int) and 0 < before <= _cores()
-    if like is not None and fits and asked in (None, before):
-        return _Choice(int(like["threads"]), as_team=like.get("team", 1) != 1)
+    facts = like or {}
+    before = facts.get("threads")
+    if isinstance(before, int) and 0 < before <= _cores() and asked in (None, before):
+        return _Choice(before, as_team=facts.get("team", 1) != 1)
     if asked is None:
         if any(os.environ.get(name) for name in blas.VARIABLES):
             return None

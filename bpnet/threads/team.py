@@ -155,7 +155,7 @@ class _Users:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.count = 0
-        self.size: int = 1
+        self.size = 1
         self.products: int | None = None
 
 
@@ -170,13 +170,13 @@ def using(threads: int, *, as_team: bool) -> Iterator[None]:
     """
     global _size
     with _users.lock:
-        if not _users.count:
+        first = not _users.count
+        if first:
             _users.size, _users.products = _size, blas.threads()
         _users.count += 1
     try:
-        with _users.lock:
-            if _users.count == 1:
-                use(threads, as_team=as_team)
+        if first:  # whatever others do meanwhile
+            use(threads, as_team=as_team)
         yield
     finally:
         with _users.lock:
