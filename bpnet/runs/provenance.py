@@ -102,7 +102,7 @@ def threads() -> int:
 
 def blas_threads() -> int:
     """Return how many threads each matrix product may use."""
-    told = library.threads() if "numpy" in sys.modules else None
+    told = library.threads()
     if told is not None:
         return told
     for name in library.VARIABLES:
